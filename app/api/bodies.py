@@ -1,0 +1,110 @@
+"""Request bodies: bounded, strictly JSON, and free of duplicate names.
+
+orjson is strict where it matters (no NaN, no lone surrogates, bounded depth) but lets the last of two equal names win.
+Looking for that with a parser hook would cost more than the parse, so it is ruled out by counting: an object member
+has exactly one colon outside strings, so when the body holds no more colons than the parsed objects hold names, no
+name was dropped. Only a body with colons to spare (a timestamp, say, or a real duplicate) is parsed a second time.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+
+from app.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A parsed body. ``numbers_only`` is proof that whatever its lists hold are JSON numbers."""
+
+    data: dict[str, Any]
+    numbers_only: bool
+
+
+def read_json(max_bytes: int) -> Body:
+    """The current request's body as a JSON object.
+
+    Raises:
+        BadRequest, RequestEntityTooLarge, UnsupportedMediaType: it is not one.
+        InvalidInput: a name stands twice in one object.
+    """
+    _check_content_type()
+    raw = request.get_data(cache=False)
+    if request.content_encoding:
+        raw = _decompressed(raw, request.content_encoding.lower(), max_bytes)
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is no valid JSON: {error}.") from None
+    if type(data) is not dict:
+        raise BadRequest('The body must be a JSON object, for example {"features": {...}}.')
+    start = raw.find(b"[")
+    if start > 0 and raw.rfind(b'"') < start:
+        # Every string, hence every name, stands before the first list: what follows is bare literals.
+        _refuse_duplicates(raw, raw.count(b":", 0, start), data)
+        return Body(data, raw.find(b"u", start) < 0 and raw.find(b"l", start) < 0)  # no true, null, false
+    _refuse_duplicates(raw, raw.count(b":"), data)
+    return Body(data, False)
+
+
+def _check_content_type() -> None:
+    mimetype = request.mimetype
+    if mimetype != "application/json" and not mimetype.endswith("+json"):
+        raise UnsupportedMediaType(f"Send the body as application/json, not {mimetype[:80] or 'without a Content-Type'}.")
+    if len(request.mimetype_params) and request.mimetype_params.get("charset", "utf-8").lower() not in (
+        "utf-8",
+        "utf8",
+        "us-ascii",
+    ):
+        raise UnsupportedMediaType("JSON is UTF-8; leave the charset out.")
+
+
+def _decompressed(raw: bytes, encoding: str, max_bytes: int) -> bytes:
+    if encoding == "identity":
+        return raw
+    if encoding != "gzip":
+        raise UnsupportedMediaType(f"Content-Encoding may be gzip or absent, not {encoding[:40]}.")
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        data = inflater.decompress(raw, max_bytes + 1)
+    except zlib.error:
+        raise BadRequest("The body is not valid gzip.") from None
+    if len(data) > max_bytes:
+        raise RequestEntityTooLarge(f"The body is larger than {max_bytes} bytes once decompressed.")
+    if not inflater.eof or inflater.unused_data:
+        raise BadRequest("The body is not one complete gzip stream.")
+    return data
+
+
+def _refuse_duplicates(raw: bytes, colons: int, data: dict[str, Any]) -> None:
+    if colons == _names_near_the_top(data):
+        return
+    try:
+        json.loads(raw, object_pairs_hook=_distinct)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
+
+
+def _names_near_the_top(data: dict[str, Any]) -> int:
+    """Names in the objects a well-formed body has; deeper ones are not counted and so lead to a closer look."""
+    count = len(data)
+    for value in data.values():
+        if type(value) is dict:
+            count += len(value)
+        elif type(value) is list and value and type(value[0]) is dict:
+            count += sum(len(item) for item in value if type(item) is dict)
+    return count
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InvalidInput({twice[:64]: ["appears more than once in one object"]})
+    return members

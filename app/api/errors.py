@@ -1,0 +1,77 @@
+"""Cause -> status, and the one JSON shape of every error: RFC 9457 ``application/problem+json``."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.errors import InvalidInput, ModelFailed, ModelNotFound, ModelNotReady, SluiceError, VersionNotFound
+from app.services import services
+
+STATUS: dict[type[SluiceError], tuple[int, str]] = {
+    InvalidInput: (422, "invalid-input"),
+    ModelNotFound: (404, "model-not-found"),
+    VersionNotFound: (404, "version-not-found"),
+    ModelNotReady: (503, "model-not-ready"),
+    ModelFailed: (500, "model-failed"),
+}
+"""One line per cause. A cause that is missing here is our mistake, and answers 500."""
+
+_HINTS = {
+    404: "There is nothing at this address; GET /docs lists what there is.",
+    500: "Something went wrong here. Quote the request_id when you report it.",
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Every exception leaves as a problem document."""
+    app.register_error_handler(SluiceError, _from_cause)
+    app.register_error_handler(ValidationError, _from_schema)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _from_surprise)
+
+
+def problem(status: int, kind: str, detail: str, errors: dict[str, Any] | None = None) -> Response:
+    """A problem document; ``errors`` maps field paths to messages."""
+    body: dict[str, Any] = {
+        "type": f"urn:sluice:problem:{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": g.get("request_id"),
+    }
+    if errors:
+        body["errors"] = errors
+    return Response(orjson.dumps(body), status, content_type="application/problem+json")
+
+
+def _from_cause(error: SluiceError) -> Response:
+    status, kind = STATUS.get(type(error), (500, "internal"))
+    if isinstance(error, ModelFailed):
+        services().log.error("model_failed", detail=str(error), reason=error.reason)
+    return problem(status, kind, str(error), getattr(error, "errors", None))
+
+
+def _from_schema(error: ValidationError) -> Response:
+    messages = {str(field): list(texts) for field, texts in error.normalized_messages().items()}
+    return _from_cause(InvalidInput(messages))
+
+
+def _from_http(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return Response(error.get_body(), error.code, error.get_headers())
+    kind = HTTPStatus(error.code).phrase.lower().replace(" ", "-").replace("'", "")
+    written_here = error.description if error.description != type(error).description else None
+    answer = problem(error.code, kind, written_here or _HINTS.get(error.code) or str(error.description))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After", "Accept"):
+            answer.headers[name] = value
+    return answer
+
+
+def _from_surprise(error: Exception) -> Response:
+    services().log.exception("unexpected_error", error=type(error).__name__)
+    return problem(500, "internal", _HINTS[500])

@@ -1,0 +1,66 @@
+"""Probes for people, load balancers and orchestrators."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
+from app.api.json import json_response
+from app.registry.registry import Model, Registry
+from app.services import services
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+
+
+@blueprint.get("")
+def health() -> Any:
+    """Whether predictions can be had: 503 when none can."""
+    status = _status(services().registry)
+    body = {"status": _WORDS[status], "model_loaded": status != "unready"}
+    return json_response(HealthSchema().dump(body), 503 if status == "unready" else 200)
+
+
+@blueprint.get("/live")
+def live() -> Any:
+    """Whether the process answers at all."""
+    return json_response(LiveSchema().dump({"status": "live"}))
+
+
+@blueprint.get("/ready")
+def ready() -> Any:
+    """Which models and dependencies are up, and the reason for each that is not."""
+    registry = services().registry
+    status = _status(registry)
+    body = {
+        "status": status,
+        "models": {name: _model(model) for name, model in registry.models.items()},
+        "dependencies": {},
+    }
+    return json_response(ReadySchema().dump(body), 503 if status == "unready" else 200)
+
+
+_WORDS = {"ready": "healthy", "degraded": "degraded", "unready": "unhealthy"}
+
+
+def _status(registry: Registry) -> str:
+    """``unready`` when /predict has nothing to answer with, ``degraded`` when some version was refused."""
+    models = registry.models
+    if registry.default_model is not None:
+        usable = registry.default_model in models and models[registry.default_model].served is not None
+    else:
+        usable = any(model.served for model in models.values())
+    if not usable:
+        return "unready"
+    whole = all(state.served for model in models.values() for state in model.versions.values())
+    return "ready" if whole else "degraded"
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {
+        "ready": model.served is not None,
+        "default_version": model.default,
+        "versions": [
+            {"version": state.version, "state": "served" if state.served else "refused", "reason": state.reason}
+            for state in model.versions.values()
+        ],
+    }

@@ -1,0 +1,60 @@
+"""Routes of REST v1. A body in, rows through the pipeline, an answer out."""
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, g
+
+from app.api.bodies import read_json
+from app.api.prediction.schemas import Envelope, open_envelope
+from app.errors import ModelNotFound
+from app.services import services
+from app.tensors import Prediction, Request
+
+blueprint = Blueprint("prediction", __name__)
+
+
+@blueprint.post("/predict")
+def predict_default() -> Response:
+    """Predict with the default model."""
+    name = services().registry.default_model
+    if name is None:
+        raise ModelNotFound("default", " Set default_model in the deployment file, or name the model in the address.")
+    return _answer(name, None)
+
+
+@blueprint.post("/v1/models/<name>/predict")
+def predict(name: str) -> Response:
+    """Predict with a model's default version."""
+    return _answer(name, None)
+
+
+@blueprint.post("/v1/models/<name>/versions/<version>/predict")
+def predict_version(name: str, version: str) -> Response:
+    """Predict with one version of a model."""
+    return _answer(name, version)
+
+
+def _answer(name: str, version: str | None) -> Response:
+    here = services()
+    entity_key = here.registry.version(name, version).manifest.entity_key
+    envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
+    prediction = here.predictor.predict(Request(name, version, envelope.instances))
+    g.facts = {"model": name, "version": prediction.version, "rows": prediction.rows}
+    return Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
+
+
+def _body(prediction: Prediction, envelope: Envelope, entity_key: str | None) -> dict[str, Any]:
+    answers = prediction.answers(envelope.path)
+    if entity_key and envelope.entities:
+        answers = [
+            answer if entity is None else {entity_key: entity, **answer}
+            for entity, answer in zip(envelope.entities, answers, strict=True)
+        ]
+    return {
+        **(answers[0] if envelope.single else {"predictions": answers}),
+        "model": prediction.model,
+        "model_version": prediction.version,
+        "cached": prediction.cached,
+        "request_id": g.request_id,
+    }

@@ -1,0 +1,190 @@
+"""The envelope of a prediction body, and its answer.
+
+marshmallow guards the envelope: which keys, how many rows, what kind of container. What stands in a row is the
+model's business and is checked by ``registry.encoder``, in numpy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
+
+from app.api.bodies import Body
+from app.tensors import Columns, Instances, Records, Rows
+
+FORMS = ("features", "instances", "columns")
+MAX_ENTITY_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a body asked for. ``entities`` holds one id or None per row, or is empty when no row has one."""
+
+    instances: Instances
+    entities: Sequence[Any]
+    single: bool
+
+    @property
+    def path(self) -> str:
+        """How a row is named to its sender."""
+        return self.instances.path if not isinstance(self.instances, Columns) else "columns[{i}]"
+
+
+class Features(fields.Field[Any]):
+    """One row: an object by feature name, or a list in order."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if type(value) is not dict and type(value) is not list:
+            raise ValidationError("must be an object of feature values by name, or a list of them in order")
+        return value
+
+
+class ManyRows(fields.Field[Any]):
+    """Rows, all objects or all lists, as many as allowed."""
+
+    def __init__(self, max_rows: int) -> None:
+        super().__init__()
+        self._max_rows = max_rows
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if type(value) is not list or not value:
+            raise ValidationError("must be a list of at least one row")
+        if len(value) > self._max_rows:
+            raise ValidationError(f"holds {len(value)} rows; one request takes at most {self._max_rows}")
+        kinds = set(map(type, value))
+        if len(kinds) != 1 or not kinds <= {dict, list}:
+            raise ValidationError("rows must be all objects or all lists")
+        return value
+
+
+class ManyColumns(fields.Field[Any]):
+    """One list per feature name."""
+
+    def __init__(self, max_rows: int) -> None:
+        super().__init__()
+        self._max_rows = max_rows
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        if type(value) is not dict or not value or set(map(type, value.values())) != {list}:
+            raise ValidationError("must be an object with one list of values per feature")
+        longest = max(map(len, value.values()))
+        if longest > self._max_rows:
+            raise ValidationError(f"holds {longest} rows; one request takes at most {self._max_rows}")
+        return value
+
+
+class Entity(fields.Field[Any]):
+    """Whom a row is about: echoed, never fed to the model."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
+        check_entity(value, str(attr))
+        return value
+
+
+class EnvelopeSchema(Schema):
+    """Exactly one of ``features``, ``instances`` and ``columns``."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        error_messages = {"unknown": "is no key of a prediction; send features, instances or columns"}
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_form(self, data: Mapping[str, Any], **_: Any) -> None:
+        given = [form for form in FORMS if form in data]
+        if len(given) != 1:
+            raise ValidationError(f"send exactly one of {', '.join(FORMS)}", given[1] if given else "features")
+
+
+@lru_cache(maxsize=256)
+def envelope_schema(entity_key: str | None, max_rows: int) -> Schema:
+    """The schema for models with that entity key."""
+    members: dict[str, Any] = {
+        "features": Features(),
+        "instances": ManyRows(max_rows),
+        "columns": ManyColumns(max_rows),
+    }
+    if entity_key:
+        members[entity_key] = Entity()
+    return EnvelopeSchema.from_dict(members)()  # type: ignore[arg-type]
+
+
+def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope:
+    """Check the body's shape and take the rows and entities out.
+
+    Raises:
+        ValidationError: names the key at fault.
+    """
+    data = envelope_schema(entity_key, max_rows).load(body.data)
+    if "features" in data:
+        features = data["features"]
+        rows = Records([features], "features") if type(features) is dict else Rows([features], "features", body.numbers_only)
+        return Envelope(rows, _single_entity(data, features, entity_key), True)
+    if entity_key in data:
+        raise ValidationError("belongs to each row when there are several", entity_key)
+    if "columns" in data:
+        return _open_columns(data["columns"], entity_key)
+    return _open_rows(data["instances"], entity_key, body.numbers_only)
+
+
+def _single_entity(data: Mapping[str, Any], features: Any, entity_key: str | None) -> list[Any]:
+    if entity_key is None:
+        return []
+    if entity_key in data:
+        return [data[entity_key]]
+    if type(features) is dict and entity_key in features:
+        check_entity(features[entity_key], f"features.{entity_key}")
+        return [features[entity_key]]
+    return []
+
+
+def _open_rows(rows: list[Any], entity_key: str | None, numbers_only: bool) -> Envelope:
+    if type(rows[0]) is list:
+        return Envelope(Rows(rows, numbers_only=numbers_only), [], False)
+    if type(rows[0].get("features")) in (dict, list):
+        return _open_nested(rows, entity_key)
+    return Envelope(Records(rows), _entities(rows, entity_key, "instances[{i}]"), False)
+
+
+def _open_nested(rows: list[dict[str, Any]], entity_key: str | None) -> Envelope:
+    """Rows written as single bodies: ``{"customer_id": ..., "features": ...}``."""
+    path = "instances[{i}].features"
+    inner = [row.get("features") for row in rows]
+    if len(set(map(type, inner))) != 1:
+        raise ValidationError("rows must be all objects or all lists", "instances")
+    for number, row in enumerate(rows):
+        for name in row.keys() - {"features", entity_key}:
+            raise ValidationError("is no key of a row that has features", f"instances[{number}].{name[:64]}")
+    entities = _entities(rows, entity_key, "instances[{i}]")
+    return Envelope(Records(inner, path) if type(inner[0]) is dict else Rows(inner, path), entities, False)  # type: ignore[arg-type]
+
+
+def _open_columns(columns: Mapping[str, list[Any]], entity_key: str | None) -> Envelope:
+    entities = columns.get(entity_key, []) if entity_key else []
+    for number, entity in enumerate(entities):
+        check_entity(entity, f"columns.{entity_key}[{number}]")
+    if entities and len({len(entities), *map(len, columns.values())}) != 1:
+        raise ValidationError("must be as long as the other columns", f"columns.{entity_key}")
+    return Envelope(Columns(columns), entities, False)
+
+
+def _entities(rows: Sequence[Mapping[str, Any]], entity_key: str | None, path: str) -> list[Any]:
+    if entity_key is None or not any(entity_key in row for row in rows):
+        return []
+    for number, row in enumerate(rows):
+        if entity_key in row:
+            check_entity(row[entity_key], f"{path.format(i=number)}.{entity_key}")
+    return [row.get(entity_key) for row in rows]
+
+
+def check_entity(value: Any, path: str) -> None:
+    """An entity id is a string or an integer.
+
+    Raises:
+        ValidationError: names the field.
+    """
+    if type(value) is int or (type(value) is str and len(value) <= MAX_ENTITY_LENGTH):
+        return
+    raise ValidationError(f"must be a string of at most {MAX_ENTITY_LENGTH} characters, or an integer", path)

@@ -1,0 +1,73 @@
+"""What can go wrong, one class per cause. Transports translate; nothing here knows a status code.
+
+The text of an error is shown to callers: it names the cause and what to do, never a path, a stack or a secret.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class SluiceError(Exception):
+    """Root of every error that a caller may see."""
+
+
+class InvalidInput(SluiceError):
+    """The caller's rows do not fit the model.
+
+    ``errors`` maps a field path (``features.tenure``, ``instances[3].age``) to its messages.
+    """
+
+    def __init__(self, errors: Mapping[str, Sequence[str]], detail: str | None = None) -> None:
+        super().__init__(detail or _summary(errors))
+        self.errors = dict(errors)
+
+
+class TooManyRows(InvalidInput):
+    """One request carries more rows than the server takes in one go."""
+
+
+class ModelNotFound(SluiceError):
+    """No model of that name is in the repository."""
+
+    def __init__(self, name: str, hint: str = "") -> None:
+        super().__init__(f"There is no model '{_short(name)}' here.{hint}")
+
+
+class VersionNotFound(SluiceError):
+    """The model exists, that version of it does not."""
+
+    def __init__(self, name: str, version: str, known: Sequence[str]) -> None:
+        super().__init__(f"Model '{name}' has no version '{_short(version)}'; it has {', '.join(known) or 'none'}.")
+
+
+class ModelNotReady(SluiceError):
+    """The version exists but was refused or is not loaded."""
+
+    def __init__(self, name: str, version: str | None = None) -> None:
+        label = f"'{name}'" if version is None else f"'{name}' version '{version}'"
+        super().__init__(f"Model {label} is not being served; GET /health/ready says why.")
+
+
+class ModelFailed(SluiceError):
+    """The runtime raised on rows that had passed validation. The reason is for the log."""
+
+    def __init__(self, name: str, version: str, reason: str) -> None:
+        super().__init__(f"Model '{name}' version '{version}' failed on this input.")
+        self.reason = reason
+
+
+class ModelRefused(SluiceError):
+    """A version that must not be served: wrong digest, broken file, golden rows that do not reproduce."""
+
+
+class ConfigInvalid(SluiceError):
+    """A file or variable an operator wrote cannot be used. Names the place and what is allowed there."""
+
+
+def _summary(errors: Mapping[str, Sequence[str]]) -> str:
+    path, messages = next(iter(errors.items()))
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{path}: {messages[0]}{more}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 64 else text[:61] + "..."

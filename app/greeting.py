@@ -1,0 +1,24 @@
+"""What ``make run`` prints once the server can answer: where it is, and one call that works."""
+
+import orjson
+from flask import Flask
+
+from app.api.models.rest import example_body
+from app.services import EXTENSION, Services
+from config.settings import Settings
+
+
+def greeting(app: Flask, settings: Settings) -> str:
+    """Text for a terminal."""
+    here: Services = app.extensions[EXTENSION]
+    address = f"http://{settings.bind}"
+    lines = ["", f"Sluice is ready:  {address}", f"Documentation:    {address}/docs", ""]
+    name = here.registry.default_model
+    model = here.registry.models.get(name) if name else None
+    body = example_body(model.served.manifest) if model and model.served else None
+    if body is None:
+        lines += ["No default model is served; add one:  flask --app wsgi models add FILE.onnx --name N --version V", ""]
+    else:
+        text = orjson.dumps(body).decode().replace("'", "'\\''")
+        lines += [f"Try the model '{name}':", "", f"  curl -s {address}/predict -H 'Content-Type: application/json' -d '{text}'", ""]
+    return "\n".join(lines)

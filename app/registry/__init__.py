@@ -1,0 +1,1 @@
+"""Which versions of which models exist, are verified, and are loaded."""

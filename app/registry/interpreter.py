@@ -1,0 +1,135 @@
+"""What a model's outputs mean: from raw arrays to ``prediction``, ``probability`` and ``probabilities``.
+
+The numbers are the runtime's own, only laid out; ``tolist`` widens float32 to a Python float, which is exact.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.errors import InvalidInput
+from app.registry.manifest import Manifest, Role
+from app.tensors import Array
+
+_MAP_COLUMNS_FAILED = "the model's map output does not hold the manifest's labels"
+
+
+class Interpreter:
+    """Compiled once per loaded version from its manifest and the runtime's output names, in order."""
+
+    def __init__(self, manifest: Manifest, output_names: Sequence[str]) -> None:
+        self._names = list(output_names)
+        self._labels = manifest.labels
+        self._keys = [str(label) for label in manifest.labels]
+        self._column = {label: at for at, label in enumerate(manifest.labels)}
+        positive = manifest.positive_label
+        self._positive = None if positive is None else self._column[positive]
+        self._probability_name = manifest.probability_name
+        self._by_role = {role: self._named(manifest, role) for role in ("label", "probabilities", "logits", "value")}
+        told = {name for name in self._by_role.values() if name}
+        self._extra = [name for name in self._names if name not in told]
+        self._first = self._extra[0] if not told else None
+
+    def _named(self, manifest: Manifest, role: Role) -> str | None:
+        return next((item.name for item in manifest.outputs if item.role == role), None)
+
+    def arrays(self, outputs: Sequence[Any]) -> dict[str, Array]:
+        """Outputs by name; a list of label -> probability maps becomes a matrix with one column per label.
+
+        Raises:
+            ValueError: a map lacks one of the manifest's labels.
+        """
+        return {
+            name: self._from_maps(value) if isinstance(value, list) else value
+            for name, value in zip(self._names, outputs, strict=True)
+        }
+
+    def _from_maps(self, maps: list[Mapping[Any, float]]) -> Array:
+        if maps and not isinstance(maps[0], Mapping):
+            return np.array(maps)
+        try:
+            return np.array([[row[label] for label in self._labels] for row in maps], dtype=np.float32)
+        except KeyError:
+            raise ValueError(_MAP_COLUMNS_FAILED) from None
+
+    def rows(self, outputs: Mapping[str, Array], path: str) -> list[dict[str, Any]]:
+        """One mapping per row, ready for JSON.
+
+        Raises:
+            InvalidInput: the model has no finite answer for a row; JSON has no way to say NaN.
+        """
+        for array in outputs.values():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                self._refuse(array, path)
+        answers = self._answers(outputs)
+        for name in self._extra:
+            for answer, value in zip(answers, _squeezed(outputs[name]).tolist(), strict=True):
+                answer.setdefault("outputs", {})[name] = value
+        return answers
+
+    def _answers(self, outputs: Mapping[str, Array]) -> list[dict[str, Any]]:
+        table = self._table(outputs)
+        predicted = self._predicted(outputs, table)
+        if table is None:
+            return [{"prediction": value} for value in predicted]
+        lists = table.tolist()
+        chosen = self._chosen(predicted, lists)
+        keys, name = self._keys, self._probability_name
+        if name is None:
+            return [
+                {"prediction": value, "probability": share, "probabilities": dict(zip(keys, row))}
+                for value, share, row in zip(predicted, chosen, lists, strict=True)
+            ]
+        return [
+            {"prediction": value, "probability": share, name: share, "probabilities": dict(zip(keys, row))}
+            for value, share, row in zip(predicted, chosen, lists, strict=True)
+        ]
+
+    def _chosen(self, predicted: Sequence[Any], lists: list[list[float]]) -> list[float]:
+        """The probability that is answered by itself: of the positive label, else of the predicted one."""
+        if self._positive is not None:
+            return [row[self._positive] for row in lists]
+        column = self._column
+        return [row[column[value]] if value in column else max(row) for value, row in zip(predicted, lists)]
+
+    def _table(self, outputs: Mapping[str, Array]) -> Array | None:
+        """Probabilities of shape (rows, labels), None for a model that has none."""
+        if name := self._by_role["probabilities"]:
+            return _two_sided(outputs[name], len(self._labels))
+        if name := self._by_role["logits"]:
+            return _softmax(outputs[name], len(self._labels))
+        return None
+
+    def _predicted(self, outputs: Mapping[str, Array], table: Array | None) -> list[Any]:
+        name = self._by_role["label"] or self._by_role["value"] or (None if table is not None else self._first)
+        if name is not None:
+            values: list[Any] = _squeezed(outputs[name]).tolist()
+            return values
+        assert table is not None
+        return [self._labels[at] for at in table.argmax(axis=1)]
+
+    def _refuse(self, array: Array, path: str) -> None:
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        rows = np.flatnonzero(~finite)[:20].tolist()
+        raise InvalidInput({path.format(i=row): ["the model has no finite answer for these values"] for row in rows})
+
+
+def _squeezed(array: Array) -> Array:
+    """A column of shape (rows, 1) as (rows,)."""
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _two_sided(array: Array, labels: int) -> Array:
+    """A network with one sigmoid output answers only P(second label): the first is the rest."""
+    single = array.reshape(len(array), -1)
+    return np.concatenate([1 - single, single], axis=1) if labels == 2 and single.shape[1] == 1 else single
+
+
+def _softmax(array: Array, labels: int) -> Array:
+    single = array.reshape(len(array), -1)
+    if labels == 2 and single.shape[1] == 1:
+        return _two_sided(1 / (1 + np.exp(-single)), 2)
+    grown = np.exp(single - single.max(axis=1, keepdims=True))
+    shares: Array = grown / grown.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,227 @@
+"""The manifest: what a model version says of itself, in ``manifest.yaml`` beside ``model.onnx``.
+
+The file is written by ``flask models add`` and may be edited by hand; everything that is not understood is an error
+that names the key, so a typo never silently changes what a feature accepts.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from dataclasses import fields as fields_of
+from typing import Any, Literal
+
+import yaml
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from app.errors import ModelRefused
+from app.tensors import NUMPY_DTYPES
+
+Task = Literal["classification", "regression", "raw"]
+Missing = Literal["reject", "impute", "nan"]
+Role = Literal["label", "probabilities", "logits", "value", "raw"]
+
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}")
+"""Names of models and versions: an allow-list, so a name can never be a path."""
+
+DEFAULT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One value a caller sends for each row.
+
+    ``range`` and ``categories`` are what is allowed; ``observed`` is what the sample held, for people and for drift.
+    ``input`` is the ONNX input the value goes to, ``shape`` the row's shape there (empty for a plain value).
+    """
+
+    name: str
+    dtype: str
+    input: str
+    shape: tuple[int | None, ...] = ()
+    range: tuple[float | None, float | None] | None = None
+    categories: tuple[Any, ...] | None = None
+    missing: Missing = "reject"
+    impute: Any = None
+    observed: Mapping[str, Any] | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One ONNX output and what it means."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRow:
+    """A row and the outputs it gave when the model was added."""
+
+    features: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything about a version that is not weights."""
+
+    name: str
+    version: str
+    created: str
+    source: str
+    sha256: str
+    task: Task
+    features: tuple[Feature, ...]
+    outputs: tuple[Output, ...]
+    description: str = ""
+    external: Mapping[str, str] | None = None
+    labels: tuple[Any, ...] = ()
+    positive_label: Any = None
+    probability_name: str | None = None
+    entity_key: str | None = None
+    golden: tuple[GoldenRow, ...] = ()
+    tolerance: float = DEFAULT_TOLERANCE
+
+    @property
+    def digest(self) -> str:
+        """Hex digest that changes whenever the weights do, external files included."""
+        return "-".join([self.sha256, *sorted((self.external or {}).values())])
+
+
+class _Strict(Schema):
+    """Marshmallow's default, said aloud: an unknown key is an error."""
+
+    _row_class: type[Any]
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Any:
+        return self._row_class(**data)
+
+
+class _FeatureSchema(_Strict):
+    _row_class = Feature
+    name = fields.String(required=True, validate=validate.Length(1, 256))
+    dtype = fields.String(required=True, validate=validate.OneOf(sorted(NUMPY_DTYPES)))
+    input = fields.String(required=True, validate=validate.Length(1, 256))
+    shape = fields.List(fields.Integer(allow_none=True, validate=validate.Range(min=1)))
+    range = fields.List(fields.Float(allow_none=True), validate=validate.Length(equal=2))
+    categories = fields.List(fields.Raw(), validate=validate.Length(min=1))
+    missing = fields.String(validate=validate.OneOf(["reject", "impute", "nan"]))
+    impute = fields.Raw()
+    observed = fields.Dict(keys=fields.String())
+    description = fields.String()
+
+    @validates_schema
+    def _missing_fits(self, data: dict[str, Any], **_: Any) -> None:
+        if (data.get("missing") == "impute") != (data.get("impute") is not None):
+            raise ValidationError("is needed exactly when missing is 'impute'", "impute")
+        if data.get("missing") == "nan" and not data.get("dtype", "").startswith("float"):
+            raise ValidationError("'nan' needs a float dtype", "missing")
+        low, high = data.get("range") or (None, None)
+        if low is not None and high is not None and low > high:
+            raise ValidationError("the first number is the smaller one", "range")
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Feature:
+        tuples = {key: tuple(data[key]) for key in ("shape", "range", "categories") if key in data}
+        return Feature(**(data | tuples))
+
+
+class _OutputSchema(_Strict):
+    _row_class = Output
+    name = fields.String(required=True)
+    role = fields.String(required=True, validate=validate.OneOf(["label", "probabilities", "logits", "value", "raw"]))
+
+
+class _GoldenSchema(_Strict):
+    _row_class = GoldenRow
+    features = fields.Dict(keys=fields.String(), required=True)
+    outputs = fields.Dict(keys=fields.String(), required=True)
+
+
+class ManifestSchema(Schema):
+    """The file's shape. Everything the dataclasses above hold, with what is allowed."""
+
+    name = fields.String(required=True, validate=validate.Regexp(rf"^{NAME.pattern}\Z"))
+    version = fields.String(required=True, validate=validate.Regexp(rf"^{NAME.pattern}\Z"))
+    created = fields.String(required=True)
+    source = fields.String(required=True)
+    sha256 = fields.String(required=True, validate=validate.Regexp(r"^[0-9a-f]{64}\Z"))
+    task = fields.String(required=True, validate=validate.OneOf(["classification", "regression", "raw"]))
+    features = fields.List(fields.Nested(_FeatureSchema), required=True, validate=validate.Length(min=1))
+    outputs = fields.List(fields.Nested(_OutputSchema), required=True, validate=validate.Length(min=1))
+    description = fields.String()
+    external = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Regexp(r"^[0-9a-f]{64}\Z")))
+    labels = fields.List(fields.Raw())
+    positive_label = fields.Raw()
+    probability_name = fields.String(allow_none=True)
+    entity_key = fields.String(allow_none=True)
+    golden = fields.List(fields.Nested(_GoldenSchema))
+    tolerance = fields.Float(validate=validate.Range(min=0))
+
+    @validates_schema(skip_on_field_errors=True)
+    def _agrees_with_itself(self, data: dict[str, Any], **_: Any) -> None:
+        names = [feature.name for feature in data["features"]]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValidationError(f"named twice: {', '.join(repeated)}", "features")
+        if data.get("entity_key") in names:
+            raise ValidationError("is the name of a feature", "entity_key")
+        if data.get("positive_label") is not None and data["positive_label"] not in data.get("labels", []):
+            raise ValidationError("is not among labels", "positive_label")
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Manifest:
+        lists = {key: tuple(data[key]) for key in ("features", "outputs", "labels", "golden") if key in data}
+        return Manifest(**(data | lists))
+
+
+_SCHEMA = ManifestSchema()
+
+
+def parse_manifest(text: str | bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        ModelRefused: it is no YAML, or a key is missing, unknown or has a value that is not allowed.
+    """
+    try:
+        data = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ModelRefused(f"manifest.yaml cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ModelRefused("manifest.yaml: must be a mapping of keys to values")
+    try:
+        manifest: Manifest = _SCHEMA.load(data)
+    except ValidationError as error:
+        raise ModelRefused("manifest.yaml: " + "; ".join(flatten_messages(error.normalized_messages()))) from None
+    return manifest
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """The manifest as YAML: keys in reading order, those at their default left out."""
+    return yaml.dump(
+        _stated(manifest), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None, Dumper=yaml.CSafeDumper
+    )
+
+
+def flatten_messages(messages: Any, path: str = "") -> list[str]:
+    """Marshmallow's nested messages as ``key.path: text`` lines."""
+    if isinstance(messages, dict):
+        lines = []
+        for key, inner in messages.items():
+            step = f"[{key}]" if isinstance(key, int) else f".{key}" if path else str(key)
+            lines += flatten_messages(inner, path if key == "_schema" else path + step)
+        return lines
+    return [f"{path}: {text}" if path else str(text) for text in messages]
+
+
+def _stated(item: Any) -> Any:
+    """Dataclasses as mappings of what differs from their defaults, tuples as lists, the rest as it is."""
+    if is_dataclass(item):
+        values = [(spec, getattr(item, spec.name)) for spec in fields_of(item)]
+        return {spec.name: _stated(value) for spec, value in values if value != spec.default}
+    if isinstance(item, Mapping):
+        return {key: _stated(inner) for key, inner in item.items()}
+    return [_stated(inner) for inner in item] if isinstance(item, list | tuple) else item

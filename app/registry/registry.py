@@ -1,0 +1,152 @@
+"""The models this worker serves, and for those it does not, why.
+
+Loading happens once per worker, before it accepts connections. A version is loaded only when its digest matches and
+its golden rows reproduce; one that is refused never takes another down with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from threading import Lock
+from time import perf_counter
+from typing import Any, Protocol
+
+from app.errors import ModelNotFound, ModelNotReady, ModelRefused, VersionNotFound
+from app.registry.repository import Repository
+from app.registry.version import ServedVersion
+from app.runtimes.base import Runtime, RuntimeFailed
+
+
+class RuntimeLoader(Protocol):
+    """Turns a model file into a runtime."""
+
+    def __call__(self, model: bytes, external: Mapping[str, bytes]) -> Runtime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """``served`` is None for a refused version, and ``reason`` then says why."""
+
+    version: str
+    served: ServedVersion | None
+    reason: str | None = None
+    load_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All versions of one model, oldest first. ``default`` answers when a caller names none."""
+
+    name: str
+    versions: Mapping[str, VersionState]
+    default: str | None
+
+    @property
+    def served(self) -> ServedVersion | None:
+        """The default version, None while it is refused."""
+        return self.versions[self.default].served if self.default in self.versions else None
+
+
+class Registry:
+    """Name and version -> a loaded model."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        load_runtime: RuntimeLoader,
+        log: Any,
+        default_model: str | None = None,
+        default_versions: Mapping[str, str] | None = None,
+    ) -> None:
+        self._repository = repository
+        self._load_runtime = load_runtime
+        self._log = log
+        self._default_model = default_model
+        self._default_versions = default_versions or {}
+        self._models: Mapping[str, Model] | None = None
+        self._loading = Lock()
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """Every model found, loaded at first use."""
+        models = self._models
+        return self.load() if models is None else models
+
+    @property
+    def default_model(self) -> str | None:
+        """Which model ``/predict`` means: the configured one, else the only one there is."""
+        if self._default_model:
+            return self._default_model
+        return next(iter(self.models)) if len(self.models) == 1 else None
+
+    def load(self) -> Mapping[str, Model]:
+        """Load everything, once; later calls return what is there."""
+        with self._loading:
+            if self._models is None:
+                found: dict[str, dict[str, VersionState]] = {}
+                for name, version in self._repository.versions():
+                    found.setdefault(name, {})[version] = self._load_version(name, version)
+                self._models = {
+                    name: Model(name, versions, self._default_of(name, versions)) for name, versions in found.items()
+                }
+                self._warn_of_absent_defaults()
+            return self._models
+
+    def model(self, name: str) -> Model:
+        """Raises ModelNotFound, with the nearest known name."""
+        model = self.models.get(name)
+        if model is None:
+            near = get_close_matches(name[:64], list(self.models), n=1)
+            raise ModelNotFound(name, f" Did you mean '{near[0]}'?" if near else "")
+        return model
+
+    def version(self, name: str, version: str | None = None) -> ServedVersion:
+        """The version to run; the model's default when none is named.
+
+        Raises:
+            ModelNotFound, VersionNotFound, ModelNotReady
+        """
+        model = self.model(name)
+        if version is None:
+            served = model.served
+        else:
+            state = model.versions.get(version)
+            if state is None:
+                raise VersionNotFound(name, version, list(model.versions))
+            served = state.served
+        if served is None:
+            raise ModelNotReady(name, version)
+        return served
+
+    def _load_version(self, name: str, version: str) -> VersionState:
+        started = perf_counter()
+        try:
+            stored = self._repository.read(name, version)
+            served = ServedVersion(stored.manifest, self._load_runtime(stored.model, stored.external))
+            golden = served.verify()
+        except (ModelRefused, RuntimeFailed) as error:
+            return self._refuse(name, version, str(error))
+        except Exception as error:  # whatever a strange file provokes, the other models are served
+            self._log.exception("model_load_crashed", model=name, version=version)
+            return self._refuse(name, version, f"could not be loaded ({type(error).__name__})")
+        load_ms = (perf_counter() - started) * 1000
+        self._log.info("model_loaded", model=name, version=version, golden_rows=golden, load_ms=round(load_ms, 1))
+        return VersionState(version, served, load_ms=load_ms)
+
+    def _refuse(self, name: str, version: str, reason: str) -> VersionState:
+        self._log.error("model_refused", model=name, version=version, reason=reason)
+        return VersionState(version, None, reason)
+
+    def _default_of(self, name: str, versions: Mapping[str, VersionState]) -> str | None:
+        if name in self._default_versions:
+            return self._default_versions[name]
+        served = [version for version, state in versions.items() if state.served]
+        return served[-1] if served else next(reversed(versions), None)
+
+    def _warn_of_absent_defaults(self) -> None:
+        models = self._models or {}
+        for name, version in self._default_versions.items():
+            if name not in models or version not in models[name].versions:
+                self._log.error("default_version_absent", model=name, version=version)
+        if self._default_model and self._default_model not in models:
+            self._log.error("default_model_absent", model=self._default_model)

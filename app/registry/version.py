@@ -1,0 +1,104 @@
+"""One loaded version: its manifest, its runtime, and the two translators compiled for it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from app.errors import InvalidInput, ModelFailed, ModelRefused
+from app.registry.encoder import Encoder
+from app.registry.interpreter import Interpreter
+from app.registry.manifest import GoldenRow, Manifest
+from app.runtimes.base import Runtime, RuntimeFailed
+from app.tensors import Array, Feed, Records
+
+
+class ServedVersion:
+    """Ready to answer. Immutable; shared by all request threads of a worker."""
+
+    def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
+        _check_wiring(manifest, runtime)
+        self.manifest = manifest
+        self.encoder = Encoder(manifest.features, runtime.inputs, manifest.entity_key)
+        self.interpreter = Interpreter(manifest, [item.name for item in runtime.outputs])
+        self._runtime = runtime
+
+    def run(self, feed: Feed) -> dict[str, Array]:
+        """Outputs by name for an encoded feed.
+
+        Raises:
+            ModelFailed: the runtime would not compute it.
+        """
+        try:
+            return self.interpreter.arrays(self._runtime.run(feed))
+        except (RuntimeFailed, ValueError) as error:
+            raise ModelFailed(self.manifest.name, self.manifest.version, str(error)) from None
+
+    def verify(self) -> int:
+        """Run every golden row and compare; the number of rows that reproduced.
+
+        Raises:
+            ModelRefused: a row does not give the outputs it gave when the model was added.
+        """
+        for number, row in enumerate(self.manifest.golden):
+            try:
+                feed, _ = self.encoder.encode(Records([row.features], "features"))
+                outputs = self.run(feed)
+            except (InvalidInput, ModelFailed) as error:
+                reason = error.reason if isinstance(error, ModelFailed) else str(error)
+                raise ModelRefused(f"golden row {number}: {reason}") from None
+            _compare(row, outputs, number, self.manifest.tolerance)
+        return len(self.manifest.golden)
+
+
+def _compare(row: GoldenRow, outputs: Mapping[str, Array], number: int, tolerance: float) -> None:
+    for name, expected in row.outputs.items():
+        if name not in outputs:
+            raise ModelRefused(f"golden row {number}: the model has no output '{name}'")
+        actual = outputs[name][0]
+        if not _same(actual, expected, tolerance):
+            raise ModelRefused(f"golden row {number}: '{name}' gave {_brief(actual)}, expected {_brief(expected)}")
+
+
+def _same(actual: Any, expected: Any, tolerance: float) -> bool:
+    left, right = np.asarray(actual), np.asarray(expected)
+    if left.shape != right.shape:
+        return False
+    if left.dtype.kind not in "fiub":
+        return bool((left == right).all())
+    if right.dtype.kind not in "fiub" or not np.isfinite(left).all():
+        return False
+    return bool(np.allclose(left, right, rtol=tolerance, atol=tolerance))
+
+
+def _brief(value: Any) -> str:
+    text = str(np.asarray(value).tolist())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _check_wiring(manifest: Manifest, runtime: Runtime) -> None:
+    """Every ONNX input is fed by as many features as it has columns, every named output exists.
+
+    Raises:
+        ModelRefused: names the input, output or feature at fault.
+    """
+    inputs = {item.name: item for item in runtime.inputs}
+    fed: dict[str, list[Any]] = {name: [] for name in inputs}
+    for feature in manifest.features:
+        if feature.input not in inputs:
+            raise ModelRefused(f"feature '{feature.name}' feeds '{feature.input}'; the inputs are {', '.join(inputs)}")
+        fed[feature.input].append(feature)
+    for name, features in fed.items():
+        spec = inputs[name]
+        width = len(features) if not any(item.shape for item in features) else 1
+        wanted = 1 if len(spec.shape) == 1 or any(item.shape for item in features) else spec.shape[-1]
+        if not features or (wanted is not None and spec.shape and width != wanted) or (width > 1 and len(features) != width):
+            raise ModelRefused(f"input '{name}' takes {wanted or 'some'} columns, {len(features)} features feed it")
+        if any(item.shape for item in features) and len(features) > 1:
+            raise ModelRefused(f"input '{name}' takes one shaped feature, {len(features)} feed it")
+        if (spec.dtype == "string") != (features[0].dtype == "string"):
+            raise ModelRefused(f"input '{name}' is of {spec.dtype}, its features of {features[0].dtype}")
+    known = {item.name for item in runtime.outputs}
+    missing = [item.name for item in manifest.outputs if item.name not in known]
+    if missing:
+        raise ModelRefused(f"the model has no output '{missing[0]}'; it has {', '.join(sorted(known))}")

@@ -1,0 +1,40 @@
+"""What the rest of the server knows of an engine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.tensors import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output as the file declares it.
+
+    ``shape`` holds an int for a fixed axis and None for a free one; the first axis is the row.
+    ``dtype`` is a name from ``tensors.NUMPY_DTYPES``, or ``map`` for a list of label -> probability mappings.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Runtime(Protocol):
+    """A loaded model. Thread-safe; holds no state between calls."""
+
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
+    metadata: Mapping[str, str]
+
+    def run(self, feed: Feed) -> list[Any]:
+        """Outputs in the order of ``outputs``: arrays, or lists of mappings where the dtype is ``map``.
+
+        Raises:
+            RuntimeFailed: the engine would not compute these inputs.
+        """
+        ...
+
+
+class RuntimeFailed(Exception):
+    """The engine's own words on why it would not load a file or compute an input. For the log, not for callers."""

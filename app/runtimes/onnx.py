@@ -1,0 +1,83 @@
+"""onnxruntime on the CPU.
+
+The file is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a model
+loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from app.runtimes.base import RuntimeFailed, TensorSpec
+from app.tensors import Array, Feed
+
+_DTYPES = {"float": "float32", "double": "float64"}
+
+ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; the raise is enough
+
+
+class OnnxRuntime:
+    """One ``InferenceSession``, its output names looked up once."""
+
+    def __init__(self, model: bytes, external: Mapping[str, bytes] | None = None, threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if external:
+            options.add_external_initializers_from_files_in_memory(
+                list(external), list(external.values()), [len(data) for data in external.values()]
+            )
+        try:
+            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base below Exception
+            raise RuntimeFailed(_one_line(error)) from None
+        self.inputs = tuple(_spec(item) for item in session.get_inputs())
+        self.outputs = tuple(_spec(item) for item in session.get_outputs())
+        self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self._names = [item.name for item in self.outputs]
+        self._run = session.run
+        self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)
+
+    def run(self, feed: Feed) -> list[Any]:
+        """Outputs in declared order; see ``Runtime.run``."""
+        if self._fixed_rows is not None:
+            return self._run_in_fixed_batches(feed, self._fixed_rows)
+        try:
+            return list(self._run(self._names, feed))
+        except Exception as error:
+            raise RuntimeFailed(_one_line(error)) from None
+
+    def _run_in_fixed_batches(self, feed: Feed, size: int) -> list[Any]:
+        """Some exporters fix the batch axis: cut into pieces of that size, the last one padded with its own last row."""
+        rows = len(next(iter(feed.values())))
+        pieces = []
+        for start in range(0, rows, size):
+            piece = {name: _padded(array[start : start + size], size) for name, array in feed.items()}
+            try:
+                pieces.append(self._run(self._names, piece))
+            except Exception as error:
+                raise RuntimeFailed(_one_line(error)) from None
+        return [_joined(parts)[:rows] for parts in zip(*pieces, strict=True)]
+
+
+def _padded(array: Array, size: int) -> Array:
+    short = size - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], short, axis=0)]) if short else array
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
+
+
+def _spec(item: Any) -> TensorSpec:
+    inner = re.fullmatch(r"tensor\((\w+)\)", item.type)
+    dtype = _DTYPES.get(inner[1], inner[1]) if inner else "map" if item.type.startswith("seq(map(") else item.type
+    return TensorSpec(item.name, dtype, tuple(axis if isinstance(axis, int) else None for axis in item.shape or ()))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]

@@ -1,0 +1,28 @@
+"""What the doors may use, built once by ``wiring`` and found here by request code."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+
+from app.predictor import Predictor
+from app.registry.registry import Registry
+
+EXTENSION = "sluice"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The collaborators of the API, and the few limits it enforces itself."""
+
+    registry: Registry
+    predictor: Predictor
+    log: Any
+    max_rows: int
+    max_body_bytes: int
+    access_log: bool
+
+
+def services() -> Services:
+    """The services of the application that handles the current request."""
+    return cast(Services, current_app.extensions[EXTENSION])

@@ -1,0 +1,89 @@
+"""One log chain for the application, for libraries and for gunicorn: JSON lines, or colours on a terminal.
+
+Everything goes to stderr. A record from the standard library (gunicorn's own among them) passes through the same
+processors as ours, so one parser reads the whole stream.
+"""
+
+import logging
+import logging.config
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import Processor
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request this thread is answering; every log line carries it."""
+
+
+def configure_logs(level: str, style: str) -> None:
+    """Set up structlog and the standard library; ``style`` is auto, json or console."""
+    shared = _shared_processors()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(logging_config(level, wants_console(style)))
+
+
+def wants_console(style: str) -> bool:
+    """Colours for a person at a terminal, JSON for everything else."""
+    return style == "console" or (style == "auto" and sys.stderr.isatty())
+
+
+def logging_config(level: str, pretty: bool) -> dict[str, Any]:
+    """The ``dictConfig`` that gunicorn and the application share."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"chain": {"()": _formatter, "pretty": pretty}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "chain"}},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {
+            "gunicorn.error": {"level": level.upper(), "handlers": [], "propagate": True},
+            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        },
+    }
+
+
+def logger(name: str) -> Any:
+    """A structlog logger bound to the standard-library logger of that name."""
+    return structlog.stdlib.get_logger(name)
+
+
+def _formatter(pretty: bool) -> logging.Formatter:
+    render: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if pretty:
+        render.append(structlog.dev.ConsoleRenderer())
+    else:
+        render += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared_processors(), processors=render)
+
+
+def _shared_processors() -> list[Processor]:
+    return [
+        _add_request_id,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _add_request_id(_: Any, __: str, event: Any) -> Any:
+    current = request_id.get()
+    if current:
+        event["request_id"] = current
+    return event
+
+
+def _dumps(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()

@@ -1,0 +1,103 @@
+"""The objects every door speaks: rows as the caller wrote them, a request, and a prediction.
+
+Rows stay in the shape they arrived in until the version that will answer is known, because only a version's manifest
+can say what a row means. ``path`` is a template that names a row to its sender: ``features`` or ``instances[{i}]``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Feed = dict[str, Array]
+"""ONNX input name -> array whose first axis is the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows that name their features: ``[{"tenure": 3, ...}, ...]``."""
+
+    rows: Sequence[Mapping[str, Any]]
+    path: str = "instances[{i}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows in the manifest's feature order: ``[[3, "DSL", ...], ...]``.
+
+    ``numbers_only`` is the door's proof that every value is a JSON number (no string, boolean or null), which spares
+    the encoder a look at the type of each.
+    """
+
+    rows: Sequence[Sequence[Any]]
+    path: str = "instances[{i}]"
+    numbers_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One list per feature, all of the same length: ``{"tenure": [3, 12], ...}``."""
+
+    columns: Mapping[str, Sequence[Any]]
+    path: str = "columns"
+
+
+Instances = Records | Rows | Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller wants predicted. ``version`` None leaves the choice to the server."""
+
+    model: str
+    version: str | None
+    instances: Instances
+
+
+class Reader(Protocol):
+    """Knows what one version's outputs mean (``registry.interpreter``)."""
+
+    def rows(self, outputs: Mapping[str, Array], path: str) -> list[dict[str, Any]]:
+        """One JSON-ready mapping per row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer of one version: ONNX output name -> array of ``rows`` rows, maps already laid out as columns."""
+
+    model: str
+    version: str
+    outputs: Mapping[str, Array]
+    rows: int
+    reader: Reader
+    cached: bool = False
+
+    def answers(self, path: str) -> list[dict[str, Any]]:
+        """``prediction``, ``probability``, ... of each row; ``path`` names a row to the caller in an error.
+
+        Raises:
+            InvalidInput: a row has no finite answer.
+        """
+        return self.reader.rows(self.outputs, path)
+
+
+NUMPY_DTYPES: dict[str, Any] = {
+    "float16": np.float16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "bool": np.bool_,
+    "string": np.object_,
+}
+"""The dtypes a manifest may name, and how numpy holds them."""

@@ -1,0 +1,94 @@
+"""``deployment.yaml``: read and checked at start, so a mistake is a message and not a surprise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+
+
+class DeploymentInvalid(ValueError):
+    """The file cannot be used; the text names the file, the key and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeployment:
+    """How one model is served."""
+
+    default_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The whole file."""
+
+    default_model: str | None = None
+    models: Mapping[str, ModelDeployment] = field(default_factory=dict)
+
+
+class _ModelSchema(Schema):
+    default_version = fields.String(validate=validate.Regexp(NAME, error="must be a version's folder name"))
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> ModelDeployment:
+        return ModelDeployment(**data)
+
+
+class _DeploymentSchema(Schema):
+    default_model = fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name"))
+    models = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name")),
+        values=fields.Nested(_ModelSchema),
+    )
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Deployment:
+        return Deployment(**data)
+
+
+def load_deployment(path: Path) -> Deployment:
+    """Read the file.
+
+    Raises:
+        DeploymentInvalid: unreadable, no YAML, or a key that is unknown or has a value that is not allowed.
+    """
+    try:
+        data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise DeploymentInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_DEPLOYMENT_FILE") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise DeploymentInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data or {}, dict):
+        raise DeploymentInvalid(f"{path}: must be a mapping; allowed keys: {_keys(_DeploymentSchema)}")
+    try:
+        deployment: Deployment = _DeploymentSchema().load(data or {})
+    except ValidationError as error:
+        raise DeploymentInvalid("; ".join(_lines(error.normalized_messages(), str(path)))) from None
+    return deployment
+
+
+def _lines(messages: Any, path: str) -> list[str]:
+    if isinstance(messages, dict):
+        return [line for key, inner in messages.items() for line in _lines(inner, _step(path, key))]
+    return [f"{path}: {_explain(text, path)}" for text in messages]
+
+
+def _step(path: str, key: Any) -> str:
+    if key in ("key", "value", "_schema"):
+        return path
+    return f"{path}.{key}" if ": " in path else f"{path}: {key}"
+
+
+def _explain(text: str, path: str) -> str:
+    if text != "Unknown field.":
+        return text
+    schema = _ModelSchema if ": models." in path else _DeploymentSchema
+    return f"unknown key; allowed: {_keys(schema)}"
+
+
+def _keys(schema: type[Schema]) -> str:
+    return ", ".join(schema().fields)

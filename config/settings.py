@@ -1,0 +1,155 @@
+"""Settings from the environment: the one place that reads ``os.environ``.
+
+Each field names its variable, its default and what it does; ``docs/settings.md`` is generated from here
+(``python scripts/settings_table.py``), and a test fails when the two differ.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class SettingInvalid(ValueError):
+    """An environment variable holds something that cannot be used."""
+
+
+def _setting(name: str, default: Any, parse: Callable[[str], Any], allowed: str, text: str) -> Any:
+    return field(default=default, metadata={"env": name, "parse": parse, "allowed": allowed, "text": text})
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _choice(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in names:
+            raise ValueError(text)
+        return text.lower()
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return _choice("on", "off", "true", "false", "1", "0")(text) in ("on", "true", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the process is told from outside. Frozen: built once, handed to ``wiring``, never read again."""
+
+    host: str = _setting("HOST", "127.0.0.1", str, "address, or unix:/path", "Address to listen on.")
+    port: int = _setting("PORT", 8000, _integer(1, 65535), "1 to 65535", "Port to listen on.")
+    workers: int = _setting("WEB_CONCURRENCY", 1, _integer(1, 256), "1 to 256", "Gunicorn worker processes.")
+    threads: int = _setting(
+        "SLUICE_THREADS", 8, _integer(1, 256), "1 to 256", "Request threads in each worker process."
+    )
+    pin_workers: bool = _setting(
+        "SLUICE_PIN_WORKERS",
+        True,
+        _switch,
+        "on, off",
+        "Pin each worker to one core while there are at least as many cores as workers.",
+    )
+    models_dir: Path = _setting(
+        "SLUICE_MODELS_DIR", Path("models"), Path, "a folder", "The model repository: `<name>/<version>/model.onnx`."
+    )
+    deployment_file: Path = _setting(
+        "SLUICE_DEPLOYMENT_FILE",
+        Path("config/deployment.yaml"),
+        Path,
+        "a YAML file",
+        "Which models and versions answer by default.",
+    )
+    inference_threads: int = _setting(
+        "SLUICE_INFERENCE_THREADS",
+        0,
+        _integer(0, 256),
+        "0 to 256",
+        "onnxruntime threads per worker; 0 divides the container's processors among the workers.",
+    )
+    max_body_bytes: int = _setting(
+        "SLUICE_MAX_BODY_BYTES",
+        16 * 1024 * 1024,
+        _integer(1024, 1 << 31),
+        "1024 to 2147483648",
+        "Largest request body, before and after decompression.",
+    )
+    max_rows: int = _setting(
+        "SLUICE_MAX_ROWS", 10_000, _integer(1, 1_000_000), "1 to 1000000", "Most rows in one request."
+    )
+    log_level: str = _setting(
+        "SLUICE_LOG_LEVEL",
+        "info",
+        _choice("debug", "info", "warning", "error"),
+        "debug, info, warning, error",
+        "Lowest level that is logged.",
+    )
+    log_format: str = _setting(
+        "SLUICE_LOG_FORMAT",
+        "auto",
+        _choice("auto", "json", "console"),
+        "auto, json, console",
+        "`auto` is console on a terminal and JSON elsewhere.",
+    )
+    access_log: bool = _setting("SLUICE_ACCESS_LOG", True, _switch, "on, off", "One log line per request.")
+    graceful_timeout: int = _setting(
+        "SLUICE_GRACEFUL_TIMEOUT",
+        30,
+        _integer(1, 3600),
+        "1 to 3600",
+        "Seconds that requests in flight have to end after TERM.",
+    )
+    max_requests: int = _setting(
+        "SLUICE_MAX_REQUESTS",
+        0,
+        _integer(0, 1_000_000_000),
+        "0 to 1000000000",
+        "Requests after which a worker is replaced (plus up to a tenth, at random); 0 never.",
+    )
+    greeting: bool = _setting(
+        "SLUICE_GREETING", False, _switch, "on, off", "Print the address and a curl that works once ready."
+    )
+
+    @property
+    def bind(self) -> str:
+        """The address in gunicorn's words."""
+        if self.host.startswith("unix:"):
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read every variable; an empty one counts as absent.
+
+        Raises:
+            SettingInvalid: names the variable, its value and what is allowed.
+        """
+        environ = os.environ if environ is None else environ
+        return cls(**{item.name: _read(item, environ) for item in fields(cls) if environ.get(item.metadata["env"])})
+
+
+def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
+    name, text = item.metadata["env"], environ[item.metadata["env"]].strip()
+    try:
+        return item.metadata["parse"](text)
+    except ValueError:
+        raise SettingInvalid(f"{name}: {text!r} cannot be used; allowed: {item.metadata['allowed']}") from None
+
+
+def reference_table() -> str:
+    """The Markdown table of every variable, for ``docs/settings.md``."""
+    lines = ["| variable | default | allowed | what it does |", "|---|---|---|---|"]
+    for item in fields(Settings):
+        meta = item.metadata
+        default = {True: "on", False: "off"}.get(item.default, item.default) if item.type is bool else item.default
+        lines.append(f"| `{meta['env']}` | `{default}` | {meta['allowed']} | {meta['text']} |")
+    return "\n".join(lines) + "\n"
