@@ -17,8 +17,16 @@ def greeting(app: Flask, settings: Settings) -> str:
     model = here.registry.models.get(name) if name else None
     body = example_body(model.served.manifest) if model and model.served else None
     if body is None:
-        lines += ["No default model is served; add one:  flask --app wsgi models add FILE.onnx --name N --version V", ""]
+        lines += [
+            "No default model is served; add one:  flask --app wsgi models add FILE.onnx --name N --version V",
+            "",
+        ]
     else:
         text = orjson.dumps(body).decode().replace("'", "'\\''")
-        lines += [f"Try the model '{name}':", "", f"  curl -s {address}/predict -H 'Content-Type: application/json' -d '{text}'", ""]
+        lines += [
+            f"Try the model '{name}':",
+            "",
+            f"  curl -s {address}/predict -H 'Content-Type: application/json' -d '{text}'",
+            "",
+        ]
     return "\n".join(lines)

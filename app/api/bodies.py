@@ -55,7 +55,9 @@ def read_json(max_bytes: int) -> Body:
 def _check_content_type() -> None:
     mimetype = request.mimetype
     if mimetype != "application/json" and not mimetype.endswith("+json"):
-        raise UnsupportedMediaType(f"Send the body as application/json, not {mimetype[:80] or 'without a Content-Type'}.")
+        raise UnsupportedMediaType(
+            f"Send the body as application/json, not {mimetype[:80] or 'without a Content-Type'}."
+        )
     if len(request.mimetype_params) and request.mimetype_params.get("charset", "utf-8").lower() not in (
         "utf-8",
         "utf8",

@@ -202,7 +202,12 @@ def parse_manifest(text: str | bytes) -> Manifest:
 def dump_manifest(manifest: Manifest) -> str:
     """The manifest as YAML: keys in reading order, those at their default left out."""
     return yaml.dump(
-        _stated(manifest), sort_keys=False, allow_unicode=True, width=120, default_flow_style=None, Dumper=yaml.CSafeDumper
+        _stated(manifest),
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
+        default_flow_style=None,
+        Dumper=yaml.CSafeDumper,
     )
 
 

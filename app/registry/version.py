@@ -92,7 +92,11 @@ def _check_wiring(manifest: Manifest, runtime: Runtime) -> None:
         spec = inputs[name]
         width = len(features) if not any(item.shape for item in features) else 1
         wanted = 1 if len(spec.shape) == 1 or any(item.shape for item in features) else spec.shape[-1]
-        if not features or (wanted is not None and spec.shape and width != wanted) or (width > 1 and len(features) != width):
+        if (
+            not features
+            or (wanted is not None and spec.shape and width != wanted)
+            or (width > 1 and len(features) != width)
+        ):
             raise ModelRefused(f"input '{name}' takes {wanted or 'some'} columns, {len(features)} features feed it")
         if any(item.shape for item in features) and len(features) > 1:
             raise ModelRefused(f"input '{name}' takes one shaped feature, {len(features)} feed it")

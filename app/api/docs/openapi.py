@@ -56,7 +56,9 @@ def _add_documents(spec: APISpec) -> None:
     asset = {"200": {"description": "The file."}, "404": _problem("No such file.")}
     spec.path(
         "/docs/assets/{name}",
-        operations={"get": _operation("A file of the reference", "server", asset) | {"parameters": [_parameter("name")]}},
+        operations={
+            "get": _operation("A file of the reference", "server", asset) | {"parameters": [_parameter("name")]}
+        },
     )
     body = {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}}}
     spec.path("/openapi.json", operations={"get": _operation("This document", "server", body)})
@@ -68,7 +70,9 @@ def _add_model_paths(spec: APISpec, here: Services) -> None:
     spec.path("/v1/models/{name}", operations={"get": operation | {"parameters": [_parameter("name")]}})
     registry = here.registry
     for name, model in registry.models.items():
-        paths = {state.version: f"/v1/models/{name}/versions/{state.version}/predict" for state in model.versions.values()}
+        paths = {
+            state.version: f"/v1/models/{name}/versions/{state.version}/predict" for state in model.versions.values()
+        }
         for version, path in paths.items():
             served = model.versions[version].served
             if served:

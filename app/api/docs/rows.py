@@ -60,7 +60,9 @@ def answer_schema(manifest: Manifest) -> dict[str, Any]:
         "cached": {"type": "boolean"},
         "request_id": {"type": "string"},
     }
-    many = {"predictions": {"type": "array", "items": {"type": "object", "properties": row, "required": ["prediction"]}}}
+    many = {
+        "predictions": {"type": "array", "items": {"type": "object", "properties": row, "required": ["prediction"]}}
+    }
     return {
         "oneOf": [
             {"type": "object", "properties": row | tail, "required": ["prediction", *tail]},

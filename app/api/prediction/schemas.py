@@ -120,7 +120,11 @@ def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope
     data = envelope_schema(entity_key, max_rows).load(body.data)
     if "features" in data:
         features = data["features"]
-        rows = Records([features], "features") if type(features) is dict else Rows([features], "features", body.numbers_only)
+        rows = (
+            Records([features], "features")
+            if type(features) is dict
+            else Rows([features], "features", body.numbers_only)
+        )
         return Envelope(rows, _single_entity(data, features, entity_key), True)
     if entity_key in data:
         raise ValidationError("belongs to each row when there are several", entity_key)
