@@ -1,0 +1,73 @@
+"""Fixtures: real servers, started once where a test only asks, and anew where it breaks things."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from app.registry.repository import Repository
+from tests.fault_proxy import FaultProxy
+from tests.servers import Nginx, RedisServer, Server
+
+
+class StartServer(Protocol):
+    """``start_server(env={...}, models=folder)``: a running server, stopped when the test ends."""
+
+    def __call__(self, env: Mapping[str, str] | None = None, models: Path | None = None) -> Server: ...
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The committed models with the committed deployment file. For tests that leave it as it was."""
+    with Server(tmp_path_factory.mktemp("server"), models=None) as running:
+        yield running
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """A server of the test's own."""
+    with ExitStack() as stack:
+
+        def start(env: Mapping[str, str] | None = None, models: Path | None = None) -> Server:
+            folder = tmp_path / f"server-{len(list(tmp_path.glob('server-*')))}"
+            folder.mkdir()
+            return stack.enter_context(Server(folder, env, models))
+
+        yield start
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """An empty model repository."""
+    (tmp_path / "models").mkdir()
+    return Repository(tmp_path / "models")
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    (tmp_path / "redis").mkdir()
+    with RedisServer(tmp_path / "redis") as running:
+        yield running
+
+
+@pytest.fixture
+def start_nginx(tmp_path: Path) -> Iterator[Callable[[str], Nginx]]:
+    """``start_nginx(http)``: nginx with that inside of its http block."""
+    with ExitStack() as stack:
+
+        def start(http: str) -> Nginx:
+            folder = tmp_path / f"nginx-{len(list(tmp_path.glob('nginx-*')))}"
+            folder.mkdir()
+            return stack.enter_context(Nginx(folder, http))
+
+        yield start
+
+
+@pytest.fixture
+def start_proxy() -> Iterator[Callable[[int], FaultProxy]]:
+    """``start_proxy(port)``: a proxy before that port, healthy until told otherwise."""
+    with ExitStack() as stack:
+        yield lambda port: stack.enter_context(FaultProxy(port))

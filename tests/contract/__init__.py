@@ -1,0 +1,1 @@
+"""Tests of what callers are promised, over a real socket."""

@@ -1,0 +1,1 @@
+"""Tests of more than one program at once."""

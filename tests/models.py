@@ -1,0 +1,150 @@
+"""Tiny ONNX models for tests, each with one trait, written through ``Repository.add`` as any model is."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from app.registry.manifest import Feature, GoldenRow, Manifest, Output
+from app.registry.repository import Repository
+
+_FLOAT = TensorProto.FLOAT
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A manifest and the file it describes."""
+
+    manifest: Manifest
+    model: bytes
+
+    def but(self, **changes: Any) -> "TinyModel":
+        """The same with other words in its manifest."""
+        return replace(self, manifest=replace(self.manifest, **changes))
+
+    def golden(self, features: Mapping[str, Any], outputs: Mapping[str, Any]) -> "TinyModel":
+        """The same with a golden row."""
+        return self.but(golden=(GoldenRow(features, outputs),))
+
+    def add(self, repository: Repository) -> Path:
+        """Write it; the version's folder."""
+        return repository.add(self.manifest, self.model, {})
+
+
+def identity(width: int = 2, name: str = "identity", version: str = "v1") -> TinyModel:
+    """Answers ``prediction``: the row itself. Features f0, f1, ..."""
+    node = helper.make_node("Identity", ["X"], ["Y"])
+    return _tiny(name, version, [node], _matrix("X", width), _matrix("Y", width), floats(width), task="raw")
+
+
+def linear(
+    weights: Sequence[float] = (1.0, 2.0), bias: float = 0.5, name: str = "linear", version: str = "v1"
+) -> TinyModel:
+    """Answers the weighted sum, with a golden row of ones."""
+    table = numpy_helper.from_array(np.array([weights], dtype=np.float32).T, "W")
+    start = numpy_helper.from_array(np.array([bias], dtype=np.float32), "B")
+    node = helper.make_node("Gemm", ["X", "W", "B"], ["Y"])
+    width = len(weights)
+    made = _tiny(name, version, [node], _matrix("X", width), _matrix("Y", 1), floats(width), tables=[table, start])
+    return made.golden({item.name: 1.0 for item in made.manifest.features}, {"Y": [float(sum(weights) + bias)]})
+
+
+def columns(name: str = "columns", version: str = "v1") -> TinyModel:
+    """One input per column: ``city`` (string: Oslo 1, Bern 2, else 0) plus ``age`` (float)."""
+    nodes = [
+        helper.make_node(
+            "LabelEncoder", ["city"], ["code"], domain="ai.onnx.ml",
+            keys_strings=["Oslo", "Bern"], values_floats=[1.0, 2.0], default_float=0.0,
+        ),
+        helper.make_node("Add", ["code", "age"], ["Y"]),
+    ]
+    city = helper.make_tensor_value_info("city", TensorProto.STRING, [None, 1])
+    features = (Feature("city", "string", "city", categories=("Oslo", "Bern")), Feature("age", "float32", "age"))
+    return _tiny(name, version, nodes, [city, *_matrix("age", 1)], _matrix("Y", 1), features)
+
+
+def square_root(name: str = "roots", version: str = "v1") -> TinyModel:
+    """Answers NaN for a negative number."""
+    node = helper.make_node("Sqrt", ["X"], ["Y"])
+    return _tiny(name, version, [node], _matrix("X", 1), _matrix("Y", 1), floats(1))
+
+
+def fragile(name: str = "fragile", version: str = "v1") -> TinyModel:
+    """A look-up in a table of three: onnxruntime raises on any other index."""
+    nodes = [
+        helper.make_node("Cast", ["X"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["Y"]),
+    ]
+    table = numpy_helper.from_array(np.array([10, 20, 30], dtype=np.float32), "table")
+    return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=[table])
+
+
+def slow(turns: int, name: str = "slow", version: str = "v1") -> TinyModel:
+    """Multiplies 256 x 256 matrices ``turns`` times (some 0.1 to 1 ms each), then answers the row's number."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("MatMul", ["left", "left"], ["right"])],
+        "turn",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("left", _FLOAT, [256, 256]),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("right", _FLOAT, [256, 256]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceSum", ["X"], ["sum"], keepdims=0),
+        helper.make_node("Mul", ["zeros", "sum"], ["start"]),
+        helper.make_node("Loop", ["turns", "", "start"], ["end"], body=body),
+        helper.make_node("ReduceSum", ["end"], ["nothing"], keepdims=0),
+        helper.make_node("Add", ["X", "nothing"], ["Y"]),
+    ]
+    tables = [
+        numpy_helper.from_array(np.array(turns, dtype=np.int64), "turns"),
+        numpy_helper.from_array(np.zeros((256, 256), dtype=np.float32), "zeros"),
+    ]
+    return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
+
+
+def external(location: str, name: str = "external", version: str = "v1") -> TinyModel:
+    """Adds four weights that the file says lie in another file."""
+    weights = TensorProto(name="W", data_type=_FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value=location)
+    node = helper.make_node("Add", ["X", "W"], ["Y"])
+    return _tiny(name, version, [node], _matrix("X", 4), _matrix("Y", 4), floats(4), tables=[weights], task="raw")
+
+
+def floats(width: int) -> tuple[Feature, ...]:
+    """Features f0, f1, ... of float32, all going to the input X."""
+    return tuple(Feature(f"f{at}", "float32", "X") for at in range(width))
+
+
+def _matrix(name: str, width: int) -> list[Any]:
+    return [helper.make_tensor_value_info(name, _FLOAT, [None, width])]
+
+
+def _tiny(
+    name: str,
+    version: str,
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    features: tuple[Feature, ...],
+    tables: Sequence[Any] = (),
+    task: Any = "regression",
+) -> TinyModel:
+    graph = helper.make_graph(nodes, name, inputs, outputs, list(tables))
+    domains = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=domains, ir_version=8).SerializeToString()
+    digest = hashlib.sha256(model).hexdigest()
+    role: Any = "raw" if task == "raw" else "value"
+    manifest = Manifest(
+        name, version, "2026-11-22T00:00:00Z", "made by the tests", digest, task, features, (Output("Y", role),)
+    )
+    return TinyModel(manifest, model)
