@@ -1,0 +1,72 @@
+# `make help` lists the targets. Each works in a fresh clone; stamps in .venv keep the second run quick.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+.PHONY: help install run test check format bench lock clean packages
+
+PYTHON ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet --quiet --require-hashes --only-binary :all:
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	--python-version 3.11 --fork-strategy fewest --no-emit-index-url --no-emit-find-links --upgrade
+
+export PYTHON
+export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(VENV)/.serving ## Create .venv with exactly the pinned packages serving needs
+
+run: $(VENV)/.serving ## Serve the models on 127.0.0.1:8000 (HOST, PORT, WEB_CONCURRENCY and SLUICE_* are respected)
+	@SLUICE_GREETING=$${SLUICE_GREETING:-on} exec $(BIN)/gunicorn
+
+test: $(VENV)/.development packages ## Run every test (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.development ## Format, lint, types, import contracts, Dockerfile, settings table
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/python scripts/settings_table.py --check
+
+format: $(VENV)/.development ## Rewrite the code in the house style
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.development packages ## Race this server against its rivals, into benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: $(VENV)/.development ## Bring requirements*.txt to the newest versions requirements*.in allow
+	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-train.in -o requirements-train.txt
+	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove .venv and everything tools leave behind
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+packages:
+	@scripts/install_packages.sh
+
+$(VENV)/.made:
+	@scripts/make_venv.sh $(VENV) "$(or $(firstword $(MAKECMDGOALS)),install)"
+	@touch $@
+
+$(VENV)/.serving: requirements.txt | $(VENV)/.made
+	@echo "Installing the serving packages into $(VENV)"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements.txt requirements-train.txt requirements-dev.txt | $(VENV)/.made
+	@echo "Installing the development packages into $(VENV)"
+	@$(INSTALL) -r requirements.txt -r requirements-train.txt -r requirements-dev.txt
+	@touch $@ $(VENV)/.serving
