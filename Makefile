@@ -47,8 +47,8 @@ bench: $(VENV)/.development packages ## Race this server against its rivals, int
 
 lock: $(VENV)/.development ## Bring requirements*.txt to the newest versions requirements*.in allow
 	@$(COMPILE) requirements.in -o requirements.txt
-	@$(COMPILE) requirements-train.in -o requirements-train.txt
-	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) -c requirements.txt requirements-train.in -o requirements-train.txt
+	@$(COMPILE) -c requirements.txt -c requirements-train.txt requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove .venv and everything tools leave behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis

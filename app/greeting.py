@@ -1,9 +1,8 @@
 """What ``make run`` prints once the server can answer: where it is, and one call that works."""
 
-import orjson
 from flask import Flask
 
-from app.api.models.rest import example_body
+from app.registry.example import curl, example_body
 from app.services import EXTENSION, Services
 from config.settings import Settings
 
@@ -22,11 +21,5 @@ def greeting(app: Flask, settings: Settings) -> str:
             "",
         ]
     else:
-        text = orjson.dumps(body).decode().replace("'", "'\\''")
-        lines += [
-            f"Try the model '{name}':",
-            "",
-            f"  curl -s {address}/predict -H 'Content-Type: application/json' -d '{text}'",
-            "",
-        ]
+        lines += [f"Try the model '{name}':", "", f"  {curl(address, '/predict', body)}", ""]
     return "\n".join(lines)

@@ -22,14 +22,19 @@ def build_services(settings: Settings) -> Services:
     """
     configure_logs(settings.log_level, settings.log_format)
     deployment = load_deployment(settings.deployment_file)
+    repository = Repository(settings.models_dir)
+    load_runtime = partial(OnnxRuntime, threads=inference_threads(settings))
     registry = Registry(
-        Repository(settings.models_dir),
-        partial(OnnxRuntime, threads=inference_threads(settings)),
+        repository,
+        load_runtime,
         logger("sluice.registry"),
         deployment.default_model,
         _default_versions(deployment.models),
     )
     return Services(
+        address=f"http://{settings.bind}",
+        repository=repository,
+        load_runtime=load_runtime,
         registry=registry,
         predictor=Predictor(registry),
         log=logger("sluice.api"),
@@ -40,7 +45,7 @@ def build_services(settings: Settings) -> Services:
 
 
 def inference_threads(settings: Settings) -> int:
-    """onnxruntime threads for one worker: as configured, else this worker's share of the processors."""
+    """Threads for onnxruntime in one worker: as configured, else this worker's share of the processors."""
     return settings.inference_threads or max(1, available_cpus() // settings.workers)
 
 

@@ -7,7 +7,7 @@ common case is only ever asked "does all of it fit?"; which cell does not, and w
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import prod
+from math import isnan, prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,6 +75,7 @@ class NumberBlock:
         self._categories = [(at, item.categories) for at, item in enumerate(features) if item.categories is not None]
 
     def from_rows(self, rows: Sequence[Sequence[Any]], numbers_only: bool) -> Array | None:
+        """See ``Block.from_rows``."""
         if self._mixed:
             return self.from_columns(list(zip(*rows, strict=True)))
         if not (numbers_only and self._floating) and not self._plain(chain.from_iterable(rows), self._types):
@@ -82,6 +83,7 @@ class NumberBlock:
         return self._fitting(rows)
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
+        """See ``Block.from_columns``."""
         if self._mixed:
             plain = all(map(self._plain, columns, map(accepted_types, self.features)))
         else:
@@ -117,6 +119,7 @@ class NumberBlock:
         return all(np.isin(array[:, at], allowed).all() for at, allowed in self._categories)
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
+        """See ``Block.faults``."""
         for position, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
             accepted = accepted_types(feature)
             low, high = self._low[position], self._high[position]
@@ -128,7 +131,7 @@ class NumberBlock:
     def _message(self, feature: Feature, value: Any, accepted: frozenset[type], low: Any, high: Any) -> str | None:
         if type(value) not in accepted:
             return type_message(feature, value)
-        if value != value:
+        if isinstance(value, float) and isnan(value):
             return None if feature.missing == "nan" else "must be a number"
         if "int" in feature.dtype and value != int(value):
             return "must be a whole number"
@@ -152,9 +155,11 @@ class TextBlock:
         ]
 
     def from_rows(self, rows: Sequence[Sequence[Any]], numbers_only: bool) -> Array | None:
+        """See ``Block.from_rows``."""
         return None if numbers_only else self.from_columns(list(zip(*rows, strict=True)))
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
+        """See ``Block.from_columns``."""
         if set(map(type, chain.from_iterable(columns))) != {str}:
             return None
         if not all(allowed.issuperset(columns[at]) for at, allowed in self._categories):
@@ -165,6 +170,7 @@ class TextBlock:
         return array
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
+        """See ``Block.faults``."""
         for position, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
             for row, value in enumerate(column):
                 message = _category_message(feature, value) if type(value) is str else type_message(feature, value)
@@ -179,14 +185,16 @@ class ShapedBlock:
     """
 
     def __init__(self, feature: Feature, dtype: str) -> None:
-        self.features = (feature,)
+        self.features: Sequence[Feature] = (feature,)
         self._shape = feature.shape
         self._cells: Block = TextBlock([feature]) if dtype == "string" else NumberBlock([feature], dtype)
 
     def from_rows(self, rows: Sequence[Sequence[Any]], numbers_only: bool) -> Array | None:
+        """See ``Block.from_rows``."""
         return self.from_columns([[row[0] for row in rows]])
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
+        """See ``Block.from_columns``."""
         flat, dims = self._unfold(columns[0])
         if dims is None:
             return None
@@ -194,6 +202,7 @@ class ShapedBlock:
         return None if array is None else array.reshape(len(columns[0]), *dims)
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
+        """See ``Block.faults``."""
         rows = len(columns[0])
         flat, dims = self._unfold(columns[0])
         if dims is not None:

@@ -5,7 +5,7 @@ vouch for (a null, a missing or unknown name, a wrong type, a value out of range
 what the manifest says about missing values and otherwise reports field by field.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from operator import itemgetter

@@ -29,7 +29,7 @@ class Interpreter:
         self._by_role = {role: self._named(manifest, role) for role in ("label", "probabilities", "logits", "value")}
         told = {name for name in self._by_role.values() if name}
         self._extra = [name for name in self._names if name not in told]
-        self._first = self._extra[0] if not told else None
+        self._first = "" if told else self._extra[0]
 
     def _named(self, manifest: Manifest, role: Role) -> str | None:
         return next((item.name for item in manifest.outputs if item.role == role), None)
@@ -45,7 +45,7 @@ class Interpreter:
             for name, value in zip(self._names, outputs, strict=True)
         }
 
-    def _from_maps(self, maps: list[Mapping[Any, float]]) -> Array:
+    def _from_maps(self, maps: list[Any]) -> Array:
         if maps and not isinstance(maps[0], Mapping):
             return np.array(maps)
         try:
@@ -78,11 +78,11 @@ class Interpreter:
         keys, name = self._keys, self._probability_name
         if name is None:
             return [
-                {"prediction": value, "probability": share, "probabilities": dict(zip(keys, row))}
+                {"prediction": value, "probability": share, "probabilities": dict(zip(keys, row))}  # noqa: B905
                 for value, share, row in zip(predicted, chosen, lists, strict=True)
             ]
         return [
-            {"prediction": value, "probability": share, name: share, "probabilities": dict(zip(keys, row))}
+            {"prediction": value, "probability": share, name: share, "probabilities": dict(zip(keys, row))}  # noqa: B905
             for value, share, row in zip(predicted, chosen, lists, strict=True)
         ]
 
@@ -91,7 +91,9 @@ class Interpreter:
         if self._positive is not None:
             return [row[self._positive] for row in lists]
         column = self._column
-        return [row[column[value]] if value in column else max(row) for value, row in zip(predicted, lists)]
+        return [
+            row[column[value]] if value in column else max(row) for value, row in zip(predicted, lists, strict=True)
+        ]
 
     def _table(self, outputs: Mapping[str, Array]) -> Array | None:
         """Probabilities of shape (rows, labels), None for a model that has none."""
@@ -102,12 +104,11 @@ class Interpreter:
         return None
 
     def _predicted(self, outputs: Mapping[str, Array], table: Array | None) -> list[Any]:
-        name = self._by_role["label"] or self._by_role["value"] or (None if table is not None else self._first)
-        if name is not None:
-            values: list[Any] = _squeezed(outputs[name]).tolist()
-            return values
-        assert table is not None
-        return [self._labels[at] for at in table.argmax(axis=1)]
+        name = self._by_role["label"] or self._by_role["value"]
+        if name is None and table is not None:
+            return [self._labels[at] for at in table.argmax(axis=1)]
+        values: list[Any] = _squeezed(outputs[name or self._first]).tolist()
+        return values
 
     def _refuse(self, array: Array, path: str) -> None:
         finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)

@@ -124,7 +124,7 @@ class _FeatureSchema(_Strict):
 
     @post_load
     def _build(self, data: dict[str, Any], **_: Any) -> Feature:
-        tuples = {key: tuple(data[key]) for key in ("shape", "range", "categories") if key in data}
+        tuples: dict[str, Any] = {key: tuple(data[key]) for key in ("shape", "range", "categories") if key in data}
         return Feature(**(data | tuples))
 
 
@@ -173,7 +173,9 @@ class ManifestSchema(Schema):
 
     @post_load
     def _build(self, data: dict[str, Any], **_: Any) -> Manifest:
-        lists = {key: tuple(data[key]) for key in ("features", "outputs", "labels", "golden") if key in data}
+        lists: dict[str, Any] = {
+            key: tuple(data[key]) for key in ("features", "outputs", "labels", "golden") if key in data
+        }
         return Manifest(**(data | lists))
 
 

@@ -9,18 +9,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from threading import Lock
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from app.errors import ModelNotFound, ModelNotReady, ModelRefused, VersionNotFound
+from app.registry.loading import RuntimeLoader, load_version
 from app.registry.repository import Repository
 from app.registry.version import ServedVersion
-from app.runtimes.base import Runtime, RuntimeFailed
-
-
-class RuntimeLoader(Protocol):
-    """Turns a model file into a runtime."""
-
-    def __call__(self, model: bytes, external: Mapping[str, bytes]) -> Runtime: ...
+from app.runtimes.base import RuntimeFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +39,8 @@ class Model:
     @property
     def served(self) -> ServedVersion | None:
         """The default version, None while it is refused."""
-        return self.versions[self.default].served if self.default in self.versions else None
+        state = None if self.default is None else self.versions.get(self.default)
+        return None if state is None else state.served
 
 
 class Registry:
@@ -121,23 +117,21 @@ class Registry:
     def _load_version(self, name: str, version: str) -> VersionState:
         started = perf_counter()
         try:
-            stored = self._repository.read(name, version)
-            served = ServedVersion(stored.manifest, self._load_runtime(stored.model, stored.external))
-            golden = served.verify()
+            served = load_version(self._repository, self._load_runtime, name, version)
         except (ModelRefused, RuntimeFailed) as error:
             return self._refuse(name, version, str(error))
-        except Exception as error:  # whatever a strange file provokes, the other models are served
+        except Exception as error:  # noqa: BLE001 - whatever a strange file provokes, the other models are served
             self._log.exception("model_load_crashed", model=name, version=version)
             return self._refuse(name, version, f"could not be loaded ({type(error).__name__})")
         load_ms = (perf_counter() - started) * 1000
-        self._log.info("model_loaded", model=name, version=version, golden_rows=golden, load_ms=round(load_ms, 1))
+        self._log.info("model_loaded", model=name, version=version, golden_rows=len(served.manifest.golden), load_ms=round(load_ms, 1))
         return VersionState(version, served, load_ms=load_ms)
 
     def _refuse(self, name: str, version: str, reason: str) -> VersionState:
         self._log.error("model_refused", model=name, version=version, reason=reason)
         return VersionState(version, None, reason)
 
-    def _default_of(self, name: str, versions: Mapping[str, VersionState]) -> str | None:
+    def _default_of(self, name: str, versions: dict[str, VersionState]) -> str | None:
         if name in self._default_versions:
             return self._default_versions[name]
         served = [version for version, state in versions.items() if state.served]

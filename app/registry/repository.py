@@ -89,6 +89,16 @@ class Repository:
             shutil.rmtree(staging, ignore_errors=True)
         return target
 
+    def remove(self, name: str, version: str) -> None:
+        """Take a version away; it disappears by one rename. What a worker has loaded it keeps."""
+        folder = self.root / name / version
+        going = Path(tempfile.mkdtemp(prefix=".removing-", dir=folder.parent))
+        folder.rename(going / version)
+        shutil.rmtree(going)
+        _sync_folder(folder.parent)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+
     def _verified(self, name: str, version: str, file: str, digest: str) -> bytes:
         data = self._read(name, version, file)
         if not data:

@@ -5,7 +5,7 @@ loaded from bytes cannot reach any other file (onnxruntime refuses its external 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,10 @@ class OnnxRuntime:
             )
         try:
             session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no base below Exception
+        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base below Exception
             raise RuntimeFailed(_one_line(error)) from None
-        self.inputs = tuple(_spec(item) for item in session.get_inputs())
-        self.outputs = tuple(_spec(item) for item in session.get_outputs())
+        self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
+        self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._names = [item.name for item in self.outputs]
         self._run = session.run
@@ -44,23 +44,20 @@ class OnnxRuntime:
 
     def run(self, feed: Feed) -> list[Any]:
         """Outputs in declared order; see ``Runtime.run``."""
-        if self._fixed_rows is not None:
-            return self._run_in_fixed_batches(feed, self._fixed_rows)
         try:
+            if self._fixed_rows is not None:
+                return self._run_in_fixed_batches(feed, self._fixed_rows)
             return list(self._run(self._names, feed))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             raise RuntimeFailed(_one_line(error)) from None
 
     def _run_in_fixed_batches(self, feed: Feed, size: int) -> list[Any]:
-        """Some exporters fix the batch axis: cut into pieces of that size, the last one padded with its own last row."""
+        """Some exporters fix the batch axis: cut into pieces of that size, the last padded with its own last row."""
         rows = len(next(iter(feed.values())))
         pieces = []
         for start in range(0, rows, size):
             piece = {name: _padded(array[start : start + size], size) for name, array in feed.items()}
-            try:
-                pieces.append(self._run(self._names, piece))
-            except Exception as error:
-                raise RuntimeFailed(_one_line(error)) from None
+            pieces.append(self._run(self._names, piece))
         return [_joined(parts)[:rows] for parts in zip(*pieces, strict=True)]
 
 

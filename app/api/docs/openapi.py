@@ -7,7 +7,6 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Flask
 
 from app.api.docs.rows import answer_schema, body_examples, body_schema
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
@@ -36,7 +35,7 @@ _GETS = {
 }
 
 
-def build_document(app: Flask, here: Services) -> dict[str, Any]:
+def build_document(here: Services) -> dict[str, Any]:
     """The document for what is served right now."""
     spec = APISpec("Sluice", VERSION, "3.1.0", info={"description": _ABOUT}, plugins=[MarshmallowPlugin()])
     spec.components.schema("Problem", _problem_schema())

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Response, current_app, send_from_directory
+from flask import Blueprint, Response, send_from_directory
 
 from app.api.docs.openapi import build_document
 from app.api.json import json_response
@@ -54,4 +54,4 @@ def asset(name: str) -> Any:
 @blueprint.get("/openapi.json")
 def document() -> Any:
     """The OpenAPI document of this server and the models it serves now."""
-    return json_response(build_document(current_app, services()))
+    return json_response(build_document(services()))

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from app.api.models.rest import example_body
 from app.api.prediction.schemas import MAX_ENTITY_LENGTH
+from app.registry.example import example_body
 from app.registry.manifest import Feature, Manifest
 from app.tensors import NUMPY_DTYPES
 

@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from app.api.json import json_response
 from app.api.models.schemas import ModelListSchema, ModelSchema
+from app.registry.example import example_body
 from app.registry.manifest import Feature, Manifest
 from app.registry.registry import Model, VersionState
 from app.services import services
@@ -84,11 +85,3 @@ def _feature(feature: Feature) -> dict[str, Any]:
         "observed": feature.observed,
         "description": feature.description,
     }
-
-
-def example_body(manifest: Manifest) -> dict[str, Any] | None:
-    """A body made of the first golden row; None for a model that was added without one."""
-    if not manifest.golden:
-        return None
-    entity = {manifest.entity_key: "C-1"} if manifest.entity_key else {}
-    return entity | {"features": dict(manifest.golden[0].features)}

@@ -7,7 +7,7 @@ model's business and is checked by ``registry.encoder``, in numpy.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
@@ -89,7 +89,9 @@ class EnvelopeSchema(Schema):
     class Meta:
         """Marshmallow's options."""
 
-        error_messages = {"unknown": "is no key of a prediction; send features, instances or columns"}
+        error_messages: ClassVar[dict[str, str]] = {
+            "unknown": "is no key of a prediction; send features, instances or columns"
+        }
 
     @validates_schema(skip_on_field_errors=True)
     def _one_form(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -108,7 +110,7 @@ def envelope_schema(entity_key: str | None, max_rows: int) -> Schema:
     }
     if entity_key:
         members[entity_key] = Entity()
-    return EnvelopeSchema.from_dict(members)()  # type: ignore[arg-type]
+    return EnvelopeSchema.from_dict(members)()
 
 
 def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope:
@@ -126,7 +128,7 @@ def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope
             else Rows([features], "features", body.numbers_only)
         )
         return Envelope(rows, _single_entity(data, features, entity_key), True)
-    if entity_key in data:
+    if entity_key is not None and entity_key in data:
         raise ValidationError("belongs to each row when there are several", entity_key)
     if "columns" in data:
         return _open_columns(data["columns"], entity_key)

@@ -1,0 +1,29 @@
+"""From files to a version that may serve: the way that a start, `models add` and `models verify` share."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from app.registry.repository import Repository
+from app.registry.version import ServedVersion
+from app.runtimes.base import Runtime
+
+
+class RuntimeLoader(Protocol):
+    """Turns a model file into a runtime."""
+
+    def __call__(self, model: bytes, external: Mapping[str, bytes]) -> Runtime:
+        """Raises RuntimeFailed."""
+        ...
+
+
+def load_version(repository: Repository, load_runtime: RuntimeLoader, name: str, version: str) -> ServedVersion:
+    """Read a version's files, check their digests, load them, and reproduce every golden row.
+
+    Raises:
+        ModelRefused: the files or what they answer are not what the manifest says.
+        RuntimeFailed: the engine does not take the model.
+    """
+    stored = repository.read(name, version)
+    served = ServedVersion(stored.manifest, load_runtime(stored.model, stored.external))
+    served.verify()
+    return served
