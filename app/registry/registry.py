@@ -118,13 +118,14 @@ class Registry:
         started = perf_counter()
         try:
             served = load_version(self._repository, self._load_runtime, name, version)
+            golden = len(served.manifest.golden)
         except (ModelRefused, RuntimeFailed) as error:
             return self._refuse(name, version, str(error))
         except Exception as error:  # noqa: BLE001 - whatever a strange file provokes, the other models are served
             self._log.exception("model_load_crashed", model=name, version=version)
             return self._refuse(name, version, f"could not be loaded ({type(error).__name__})")
         load_ms = (perf_counter() - started) * 1000
-        self._log.info("model_loaded", model=name, version=version, golden_rows=len(served.manifest.golden), load_ms=round(load_ms, 1))
+        self._log.info("model_loaded", model=name, version=version, golden_rows=golden, load_ms=round(load_ms, 1))
         return VersionState(version, served, load_ms=load_ms)
 
     def _refuse(self, name: str, version: str, reason: str) -> VersionState:
