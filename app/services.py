@@ -6,9 +6,7 @@ from typing import Any, cast
 from flask import current_app
 
 from app.predictor import Predictor
-from app.registry.loading import RuntimeLoader
 from app.registry.registry import Registry
-from app.registry.repository import Repository
 
 EXTENSION = "sluice"
 
@@ -17,13 +15,10 @@ EXTENSION = "sluice"
 class Services:
     """The collaborators of the API and of the commands, and the few limits they enforce themselves.
 
-    ``address`` is where this server listens, for printed examples. ``repository`` and ``load_runtime`` are the
-    commands' way to single versions: ``registry`` loads all of them at its first use.
+    ``address`` is where this server listens, for printed examples.
     """
 
     address: str
-    repository: Repository
-    load_runtime: RuntimeLoader
     registry: Registry
     predictor: Predictor
     log: Any

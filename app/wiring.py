@@ -22,19 +22,15 @@ def build_services(settings: Settings) -> Services:
     """
     configure_logs(settings.log_level, settings.log_format)
     deployment = load_deployment(settings.deployment_file)
-    repository = Repository(settings.models_dir)
-    load_runtime = partial(OnnxRuntime, threads=inference_threads(settings))
     registry = Registry(
-        repository,
-        load_runtime,
+        Repository(settings.models_dir),
+        partial(OnnxRuntime, threads=inference_threads(settings)),
         logger("sluice.registry"),
         deployment.default_model,
         _default_versions(deployment.models),
     )
     return Services(
         address=f"http://{settings.bind}",
-        repository=repository,
-        load_runtime=load_runtime,
         registry=registry,
         predictor=Predictor(registry),
         log=logger("sluice.api"),

@@ -44,7 +44,10 @@ class Model:
 
 
 class Registry:
-    """Name and version -> a loaded model."""
+    """Name and version -> a loaded model.
+
+    ``repository`` and ``load_runtime`` are public for commands that look at single versions and load nothing else.
+    """
 
     def __init__(
         self,
@@ -54,8 +57,8 @@ class Registry:
         default_model: str | None = None,
         default_versions: Mapping[str, str] | None = None,
     ) -> None:
-        self._repository = repository
-        self._load_runtime = load_runtime
+        self.repository = repository
+        self.load_runtime = load_runtime
         self._log = log
         self._default_model = default_model
         self._default_versions = default_versions or {}
@@ -80,7 +83,7 @@ class Registry:
         with self._loading:
             if self._models is None:
                 found: dict[str, dict[str, VersionState]] = {}
-                for name, version in self._repository.versions():
+                for name, version in self.repository.versions():
                     found.setdefault(name, {})[version] = self._load_version(name, version)
                 self._models = {
                     name: Model(name, versions, self._default_of(name, versions)) for name, versions in found.items()
@@ -117,7 +120,7 @@ class Registry:
     def _load_version(self, name: str, version: str) -> VersionState:
         started = perf_counter()
         try:
-            served = load_version(self._repository, self._load_runtime, name, version)
+            served = load_version(self.repository, self.load_runtime, name, version)
             golden = len(served.manifest.golden)
         except (ModelRefused, RuntimeFailed) as error:
             return self._refuse(name, version, str(error))
