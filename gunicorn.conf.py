@@ -18,7 +18,7 @@ except (SettingInvalid, DeploymentInvalid) as error:
 
 wsgi_app = "wsgi:app"
 bind = _settings.bind
-worker_class = "gthread"
+worker_class = "app.worker.Worker"
 workers = _settings.workers
 threads = _settings.threads
 reuse_port = not bind.startswith("unix:")

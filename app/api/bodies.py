@@ -13,7 +13,14 @@ from typing import Any
 
 import orjson
 from flask import request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 
 from app.errors import InvalidInput
 
@@ -34,7 +41,7 @@ def read_json(max_bytes: int) -> Body:
         InvalidInput: a name stands twice in one object.
     """
     _check_content_type()
-    raw = request.get_data(cache=False)
+    raw = _read()
     if request.content_encoding:
         raw = _decompressed(raw, request.content_encoding.lower(), max_bytes)
     try:
@@ -64,6 +71,24 @@ def _check_content_type() -> None:
         "us-ascii",
     ):
         raise UnsupportedMediaType("JSON is UTF-8; leave the charset out.")
+
+
+def _read() -> bytes:
+    """Every byte of the body.
+
+    Raises:
+        BadRequest, RequestTimeout, RequestEntityTooLarge: it is shorter than announced, late, or too large.
+    """
+    try:
+        return request.get_data(cache=False)
+    except ClientDisconnected as error:
+        if isinstance(error.__context__, BlockingIOError):
+            raise RequestTimeout("The body stopped arriving before its end; is Content-Length right?") from None
+        raise BadRequest("The body ended before its announced length.") from None
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 - whatever the server's own parser raises on a broken chunk
+        raise BadRequest("The body is not framed as its headers say.") from None
 
 
 def _decompressed(raw: bytes, encoding: str, max_bytes: int) -> bytes:

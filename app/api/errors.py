@@ -1,5 +1,6 @@
 """Cause -> status, and the one JSON shape of every error: RFC 9457 ``application/problem+json``."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -34,18 +35,26 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _from_surprise)
 
 
-def problem(status: int, kind: str, detail: str, errors: dict[str, Any] | None = None) -> Response:
-    """A problem document; ``errors`` maps field paths to messages."""
+def problem_document(
+    status: int, kind: str, detail: str, request_id: str | None, errors: Mapping[str, Any] | None = None
+) -> bytes:
+    """The JSON of a problem; ``errors`` maps field paths to messages."""
     body: dict[str, Any] = {
         "type": f"urn:sluice:problem:{kind}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "request_id": g.get("request_id"),
+        "request_id": request_id,
     }
     if errors:
         body["errors"] = errors
-    return Response(orjson.dumps(body), status, content_type="application/problem+json")
+    return orjson.dumps(body)
+
+
+def problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] | None = None) -> Response:
+    """A problem document as the answer to the current request."""
+    body = problem_document(status, kind, detail, g.get("request_id"), errors)
+    return Response(body, status, content_type="application/problem+json")
 
 
 def _from_cause(error: SluiceError) -> Response:
