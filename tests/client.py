@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any, NoReturn
@@ -48,10 +49,8 @@ def exchange(host: str, port: int, raw: bytes, timeout: float = 30) -> Answer:
     """
     with socket.create_connection((host, port), timeout=timeout) as connection:
         started = time.perf_counter()
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(raw)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         return read_answer(connection, raw.partition(b" ")[0].decode("latin-1"), started)
 
 

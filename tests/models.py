@@ -57,8 +57,13 @@ def columns(name: str = "columns", version: str = "v1") -> TinyModel:
     """One input per column: ``city`` (string: Oslo 1, Bern 2, else 0) plus ``age`` (float)."""
     nodes = [
         helper.make_node(
-            "LabelEncoder", ["city"], ["code"], domain="ai.onnx.ml",
-            keys_strings=["Oslo", "Bern"], values_floats=[1.0, 2.0], default_float=0.0,
+            "LabelEncoder",
+            ["city"],
+            ["code"],
+            domain="ai.onnx.ml",
+            keys_strings=["Oslo", "Bern"],
+            values_floats=[1.0, 2.0],
+            default_float=0.0,
         ),
         helper.make_node("Add", ["code", "age"], ["Y"]),
     ]

@@ -118,13 +118,16 @@ class Program:
         """Start it and wait until it answers."""
         self.launch()
         try:
-            wait_until(lambda: not self.running or self.answers(), START_SECONDS, f"{self.name} to start")
-            if not self.running:
-                raise ProgramFailed(f"{self.name} ended while starting")
+            wait_until(self._up, START_SECONDS, f"{self.name} to start")
         except ProgramFailed as error:
             self.kill()
             raise ProgramFailed(f"{error}\n{self.log[-4000:]}") from None
         return self
+
+    def _up(self) -> bool:
+        if not self.running:
+            raise ProgramFailed(f"{self.name} ended while starting")
+        return self.answers()
 
     def signal(self, number: int) -> None:
         """Send a signal to the process."""

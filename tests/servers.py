@@ -57,9 +57,7 @@ class Server(Program):
         """GET on a connection of its own."""
         return self.send(message("GET", path, headers=headers), timeout)
 
-    def post(
-        self, path: str, body: Any, headers: Mapping[str, str] | None = None, timeout: float = 30
-    ) -> Answer:
+    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None, timeout: float = 30) -> Answer:
         """POST a body: bytes as they are, anything else as JSON."""
         return self.send(message("POST", path, body, headers), timeout)
 

@@ -44,17 +44,13 @@ def test_nginx_passes_requests_on(
 ) -> None:
     linear().add(repository)
     behind = start_server(models=repository.root)
-    front = start_nginx(
-        f"server {{ listen {{port}}; location / {{ proxy_pass http://{HOST}:{behind.port}; }} }}"
-    )
+    front = start_nginx(f"server {{ listen {{port}}; location / {{ proxy_pass http://{HOST}:{behind.port}; }} }}")
     answer = front.send(message("GET", "/health"))
     assert answer.json() == {"status": "healthy", "model_loaded": True}
     assert answer.headers["server"].startswith("nginx")
 
 
-def test_proxy_delays_drops_cuts_and_heals(
-    redis_server: RedisServer, start_proxy: Callable[[int], FaultProxy]
-) -> None:
+def test_proxy_delays_drops_cuts_and_heals(redis_server: RedisServer, start_proxy: Callable[[int], FaultProxy]) -> None:
     proxy = start_proxy(redis_server.port)
     assert _ping(proxy.port)
     proxy.delay(0.3)
