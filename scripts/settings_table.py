@@ -1,0 +1,39 @@
+"""Writes docs/settings.md from config/settings.py; with --check, only says whether it is up to date."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from config.settings import reference_table
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "settings.md"
+
+_HEAD = """# Settings
+
+Sluice is told what to do by environment variables. An empty variable counts as absent; a value that cannot be used
+stops the start with a message that names the variable and what is allowed. What is served by default stands in
+`config/deployment.yaml` instead.
+
+This page is written by `python scripts/settings_table.py` from `config/settings.py`.
+
+"""
+
+
+def main() -> int:
+    """Exit status 1 when --check finds the page out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the page is out of date")
+    page = _HEAD + reference_table()
+    if not parser.parse_args().check:
+        PAGE.write_text(page, encoding="utf-8")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page:
+        print(f"{PAGE.relative_to(ROOT)} is out of date: run  python scripts/settings_table.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
