@@ -1,19 +1,22 @@
 """Gunicorn's settings; the reason for each is in docs/decisions/0002-gunicorn.md."""
 
-import os
 import sys
+from pathlib import Path
 
-from app.factory import load_models
+from app.factory import prepare_worker
 from app.greeting import greeting
 from app.processors import pin_worker, refuse_taken_address
 from app.telemetry.logs import logging_config, wants_console
-from config.deployment import DeploymentInvalid, load_deployment
-from config.settings import SettingInvalid, Settings
+from config.deployment import load_deployment
+from config.invalid import ConfigInvalid
+from config.prices import load_hourly_price
+from config.settings import Settings
 
 try:
     _settings = Settings.from_env()
     load_deployment(_settings.deployment_file)
-except (SettingInvalid, DeploymentInvalid) as error:
+    load_hourly_price(_settings.prices_file)
+except ConfigInvalid as error:
     raise SystemExit(f"sluice: {error}") from None
 
 wsgi_app = "wsgi:app"
@@ -27,7 +30,7 @@ timeout = 120
 graceful_timeout = _settings.graceful_timeout
 max_requests = _settings.max_requests
 max_requests_jitter = _settings.max_requests // 10
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 http_parser = "python"
 control_socket_disable = True
 logconfig_dict = logging_config(_settings.log_level, wants_console(_settings.log_format))
@@ -41,7 +44,7 @@ def on_starting(server):
 
 def post_worker_init(worker):
     """After the application is built, before the worker accepts: load the models, then take one core."""
-    load_models(worker.wsgi)
+    prepare_worker(worker.wsgi)
     if _settings.pin_workers:
         pin_worker(worker.age, _settings.workers)
     if _settings.greeting and worker.age == 1:

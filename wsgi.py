@@ -1,10 +1,10 @@
 """The WSGI entry point: ``gunicorn wsgi:app``, and ``flask --app wsgi`` for the command line."""
 
 from app import create_app
-from config.deployment import DeploymentInvalid
-from config.settings import SettingInvalid, Settings
+from config.invalid import ConfigInvalid
+from config.settings import Settings
 
 try:
     app = create_app(Settings.from_env())
-except (SettingInvalid, DeploymentInvalid) as error:
+except ConfigInvalid as error:
     raise SystemExit(f"sluice: {error}") from None

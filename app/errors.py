@@ -59,10 +59,6 @@ class ModelRefused(SluiceError):
     """A version that must not be served: wrong digest, broken file, golden rows that do not reproduce."""
 
 
-class ConfigInvalid(SluiceError):
-    """A file or variable an operator wrote cannot be used. Names the place and what is allowed there."""
-
-
 def _summary(errors: Mapping[str, Sequence[str]]) -> str:
     path, messages = next(iter(errors.items()))
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

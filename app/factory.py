@@ -2,17 +2,18 @@
 
 from flask import Flask
 
+from app.api.cache_stats import blueprint as cache_stats
 from app.api.docs import blueprint as docs
 from app.api.errors import register_error_handlers
 from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
 from app.api.models import blueprint as models
 from app.api.prediction import blueprint as prediction
-from app.services import EXTENSION
+from app.services import EXTENSION, Services
 from app.wiring import build_services
 from config.settings import Settings
 
-BLUEPRINTS = (prediction, models, health, docs)
+BLUEPRINTS = (prediction, models, cache_stats, health, docs)
 """Add an endpoint: write its package under ``api/`` and name its blueprint here."""
 
 
@@ -20,7 +21,7 @@ def create_app(settings: Settings) -> Flask:
     """Build the application.
 
     Raises:
-        DeploymentInvalid: the deployment file has a mistake.
+        ConfigInvalid: a file of the operator's has a mistake.
     """
     app = Flask("sluice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -33,6 +34,8 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def load_models(app: Flask) -> None:
-    """Read and verify every model now, in this process: gunicorn calls it before a worker accepts connections."""
-    app.extensions[EXTENSION].registry.load()
+def prepare_worker(app: Flask) -> None:
+    """What gunicorn does in each worker before it accepts: read and verify every model, start what runs beside."""
+    here: Services = app.extensions[EXTENSION]
+    here.registry.load()
+    here.cache_report.start()

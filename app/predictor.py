@@ -1,14 +1,16 @@
 """The prediction pipeline. Every door hands its request here; nothing here knows a protocol."""
 
+from app.cache.tiered import PredictionCache
 from app.registry.registry import Registry
 from app.tensors import Prediction, Request
 
 
 class Predictor:
-    """Choose the version, encode the rows, run the model."""
+    """Choose the version, encode the rows, remember or run."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, cache: PredictionCache) -> None:
         self._registry = registry
+        self._cache = cache
 
     def predict(self, request: Request) -> Prediction:
         """Answer a request.
@@ -20,5 +22,13 @@ class Predictor:
         """
         version = self._registry.version(request.model, request.version)
         feed, rows = version.encoder.encode(request.instances)
-        outputs = version.run(feed)
-        return Prediction(request.model, version.manifest.version, outputs, rows, version.interpreter)
+        outcome = self._cache.outputs(version, feed, rows, request.freshness)
+        return Prediction(
+            request.model,
+            version.manifest.version,
+            outcome.outputs,
+            rows,
+            version.interpreter,
+            outcome.source,
+            outcome.age,
+        )

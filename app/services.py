@@ -1,10 +1,12 @@
 """What the doors may use, built once by ``wiring`` and found here by request code."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import current_app
 
+from app.cache.report import CacheReport
 from app.predictor import Predictor
 from app.registry.registry import Registry
 
@@ -21,6 +23,8 @@ class Services:
     address: str
     registry: Registry
     predictor: Predictor
+    cache_report: CacheReport
+    dependencies: Mapping[str, Callable[[], str]]
     log: Any
     max_rows: int
     max_body_bytes: int

@@ -6,7 +6,7 @@ can say what a row means. ``path`` is a template that names a row to its sender:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +49,30 @@ Instances = Records | Rows | Columns
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far a caller trusts the cache. ``force`` remembers even where that does not pay (warming)."""
+
+    read: bool = True
+    store: bool = True
+    max_age: float | None = None
+    force: bool = False
+
+
+ANY_AGE = Freshness()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What a caller wants predicted. ``version`` None leaves the choice to the server."""
 
     model: str
     version: str | None
     instances: Instances
+    freshness: Freshness = ANY_AGE
+
+
+Source = Literal["hit-l1", "hit-l2", "miss", "bypass"]
+"""Where an answer came from; of several rows, the farthest."""
 
 
 class Reader(Protocol):
@@ -74,7 +92,13 @@ class Prediction:
     outputs: Mapping[str, Array]
     rows: int
     reader: Reader
-    cached: bool = False
+    source: Source = "bypass"
+    age: int = 0
+
+    @property
+    def cached(self) -> bool:
+        """True when every row came from the cache."""
+        return self.source in {"hit-l1", "hit-l2"}
 
     def answers(self, path: str) -> list[dict[str, Any]]:
         """``prediction``, ``probability``, ... of each row; ``path`` names a row to the caller in an error.

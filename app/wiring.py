@@ -1,16 +1,29 @@
 """Settings -> Services: the one place that constructs. To see what depends on what, read this top to bottom."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import Any
 
+from app.cache.book import Plan
+from app.cache.codec import Codec
+from app.cache.memory import MemoryTier
+from app.cache.redis import RedisTier
+from app.cache.report import CacheReport
+from app.cache.tiered import PredictionCache
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
 from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
 from app.services import Services
+from app.state.base import State
+from app.state.memory import MemoryState
+from app.state.redis import RedisLink, RedisState, connect
 from app.telemetry.logs import configure_logs, logger
-from config.deployment import load_deployment
+from config.deployment import CacheDeployment, Deployment, load_deployment
+from config.invalid import ConfigInvalid
+from config.prices import load_hourly_price
 from config.settings import Settings
 
 
@@ -18,21 +31,21 @@ def build_services(settings: Settings) -> Services:
     """Construct everything a worker needs. Models are not read yet: ``Registry.load`` does that.
 
     Raises:
-        DeploymentInvalid: the deployment file has a mistake.
+        ConfigInvalid: a file of the operator's has a mistake.
     """
     configure_logs(settings.log_level, settings.log_format)
     deployment = load_deployment(settings.deployment_file)
-    registry = Registry(
-        Repository(settings.models_dir),
-        partial(OnnxRuntime, threads=inference_threads(settings)),
-        logger("sluice.registry"),
-        deployment.default_model,
-        _default_versions(deployment.models),
-    )
+    link = _redis_link(settings)
+    state: State = RedisState(link) if link else MemoryState()
+    _warn_when_alone(settings, state)
+    registry = _registry(settings, deployment)
+    cache = _cache(settings, deployment, link)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
-        predictor=Predictor(registry),
+        predictor=Predictor(registry, cache),
+        cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file)),
+        dependencies={"redis": link.health} if link else {},
         log=logger("sluice.api"),
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
@@ -45,6 +58,63 @@ def inference_threads(settings: Settings) -> int:
     return settings.inference_threads or max(1, available_cpus() // settings.workers)
 
 
-def _default_versions(models: Mapping[str, object]) -> dict[str, str]:
-    named = {name: getattr(model, "default_version", None) for name, model in models.items()}
-    return {name: version for name, version in named.items() if version}
+def _registry(settings: Settings, deployment: Deployment) -> Registry:
+    versions = {name: model.default_version for name, model in deployment.models.items() if model.default_version}
+    return Registry(
+        Repository(settings.models_dir),
+        partial(OnnxRuntime, threads=inference_threads(settings)),
+        logger("sluice.registry"),
+        deployment.default_model,
+        versions,
+    )
+
+
+def _cache(settings: Settings, deployment: Deployment, link: RedisLink | None) -> PredictionCache:
+    plan = _plan if settings.cache else _no_plan
+    plans = {name: plan(model.cache) for name, model in deployment.models.items() if model.cache}
+    near = MemoryTier(settings.cache_max_entries, settings.cache_max_bytes)
+    far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
+    return PredictionCache(near, far, plans, plan(deployment.cache))
+
+
+def _plan(cache: CacheDeployment) -> Plan:
+    return Plan(cache.l1, cache.l2, cache.ttl)
+
+
+def _no_plan(cache: CacheDeployment) -> Plan:
+    return Plan("off", "off", cache.ttl)
+
+
+def _cache_secret(settings: Settings) -> bytes:
+    """A secret that is no secret still tells damage; machines that share a Redis must agree on it either way."""
+    if not settings.cache_secret:
+        logger("sluice.cache").warning(
+            "cache_secret_missing",
+            effect="entries in redis are only checked for damage; set SLUICE_CACHE_SECRET against planted ones",
+        )
+    return settings.cache_secret.encode() or b"sluice"
+
+
+def _redis_link(settings: Settings) -> RedisLink | None:
+    if settings.redis_url == "memory://":
+        return None
+    credentials = _credentials(settings.redis_credentials) if settings.redis_credentials else None
+    return RedisLink(partial(connect, settings.redis_url, settings.threads + 4, credentials), logger("sluice.redis"))
+
+
+def _credentials(path: str) -> Any:
+    module, _, name = path.partition(":")
+    try:
+        make: Callable[[], Any] = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigInvalid(f"SLUICE_REDIS_CREDENTIALS: {error}") from None
+    return make()
+
+
+def _warn_when_alone(settings: Settings, state: State) -> None:
+    if settings.workers > 1 and not state.shared:
+        logger("sluice.state").warning(
+            "state_per_worker",
+            workers=settings.workers,
+            effect="each worker has its own cache and figures; set SLUICE_REDIS_URL",
+        )

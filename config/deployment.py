@@ -3,16 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from config.invalid import ConfigInvalid
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
 
-class DeploymentInvalid(ValueError):
-    """The file cannot be used; the text names the file, the key and what is allowed."""
+CacheMode = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDeployment:
+    """Which tiers remember a model's answers (``auto`` measures whether that pays) and for how many seconds."""
+
+    l1: CacheMode = "auto"
+    l2: CacheMode = "auto"
+    ttl: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class ModelDeployment:
     """How one model is served."""
 
     default_version: str | None = None
+    cache: CacheDeployment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +38,30 @@ class Deployment:
     """The whole file."""
 
     default_model: str | None = None
+    cache: CacheDeployment = field(default_factory=CacheDeployment)
     models: Mapping[str, ModelDeployment] = field(default_factory=dict)
 
 
+class _Mode(fields.String):
+    """``on`` and ``off`` are booleans to a YAML reader."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        word = ("on" if value else "off") if isinstance(value, bool) else value
+        return super()._deserialize(word, attr, data, **kwargs)
+
+
+class _CacheSchema(Schema):
+    l1 = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
+    l2 = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
+    ttl = fields.Float(validate=validate.Range(min=1, max=31_536_000))
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> CacheDeployment:
+        return CacheDeployment(**data)
+
+
 class _ModelSchema(Schema):
+    cache = fields.Nested(_CacheSchema)
     default_version = fields.String(validate=validate.Regexp(NAME, error="must be a version's folder name"))
 
     @post_load
@@ -40,6 +71,7 @@ class _ModelSchema(Schema):
 
 class _DeploymentSchema(Schema):
     default_model = fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name"))
+    cache = fields.Nested(_CacheSchema)
     models = fields.Dict(
         keys=fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name")),
         values=fields.Nested(_ModelSchema),
@@ -54,20 +86,20 @@ def load_deployment(path: Path) -> Deployment:
     """Read the file.
 
     Raises:
-        DeploymentInvalid: unreadable, no YAML, or a key that is unknown or has a value that is not allowed.
+        ConfigInvalid: unreadable, no YAML, or a key that is unknown or has a value that is not allowed.
     """
     try:
         data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     except OSError as error:
-        raise DeploymentInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_DEPLOYMENT_FILE") from None
+        raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_DEPLOYMENT_FILE") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise DeploymentInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data or {}, dict):
-        raise DeploymentInvalid(f"{path}: must be a mapping; allowed keys: {_keys(_DeploymentSchema)}")
+        raise ConfigInvalid(f"{path}: must be a mapping; allowed keys: {_keys(_DeploymentSchema)}")
     try:
         deployment: Deployment = _DeploymentSchema().load(data or {})
     except ValidationError as error:
-        raise DeploymentInvalid("; ".join(_lines(error.normalized_messages(), str(path)))) from None
+        raise ConfigInvalid("; ".join(_lines(error.normalized_messages(), str(path)))) from None
     return deployment
 
 
@@ -86,8 +118,9 @@ def _step(path: str, key: Any) -> str:
 def _explain(text: str, path: str) -> str:
     if text != "Unknown field.":
         return text
-    schema = _ModelSchema if ": models." in path else _DeploymentSchema
-    return f"unknown key; allowed: {_keys(schema)}"
+    steps = path.partition(": ")[2].split(".")
+    schema: type[Schema] = _ModelSchema if steps[0] == "models" else _DeploymentSchema
+    return f"unknown key; allowed: {_keys(_CacheSchema if 'cache' in steps[:-1] else schema)}"
 
 
 def _keys(schema: type[Schema]) -> str:

@@ -5,18 +5,20 @@ Each field names its variable, its default and what it does; ``docs/settings.md`
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-
-class SettingInvalid(ValueError):
-    """An environment variable holds something that cannot be used."""
+from config.invalid import ConfigInvalid
 
 
-def _setting(name: str, default: Any, parse: Callable[[str], Any], allowed: str, text: str) -> Any:
-    return field(default=default, metadata={"env": name, "parse": parse, "allowed": allowed, "text": text})
+def _setting(
+    name: str, default: Any, parse: Callable[[str], Any], allowed: str, text: str, *, secret: bool = False
+) -> Any:
+    metadata = {"env": name, "parse": parse, "allowed": allowed, "text": text, "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -40,6 +42,19 @@ def _choice(*names: str) -> Callable[[str], str]:
 
 def _switch(text: str) -> bool:
     return _choice("on", "off", "true", "false", "1", "0")(text) in ("on", "true", "1")
+
+
+def _matching(pattern: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+_state_url = _matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
+_factory_path = _matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,43 @@ class Settings:
         "1 to 3600",
         "Seconds that requests in flight have to end after TERM.",
     )
+    redis_url: str = _setting(
+        "SLUICE_REDIS_URL",
+        "memory://",
+        _state_url,
+        "memory://, redis://, rediss://, unix://, redis+cluster://, rediss+cluster://",
+        "Where workers and machines share the cache and what they count. `memory://` is this worker alone.",
+        secret=True,
+    )
+    redis_credentials: str = _setting(
+        "SLUICE_REDIS_CREDENTIALS",
+        "",
+        _factory_path,
+        "package.module:function",
+        "Function that makes a redis-py credential provider, such as one for Microsoft Entra ID.",
+    )
+    cache: bool = _setting("SLUICE_CACHE", True, _switch, "on, off", "Remember predictions where that pays.")
+    cache_max_bytes: int = _setting(
+        "SLUICE_CACHE_MAX_BYTES",
+        64 * 1024 * 1024,
+        _integer(0, 1 << 40),
+        "0 to 1099511627776",
+        "Most memory for remembered predictions in each worker.",
+    )
+    cache_max_entries: int = _setting(
+        "SLUICE_CACHE_MAX_ENTRIES", 100_000, _integer(0, 1 << 30), "0 to 1073741824", "Most rows remembered per worker."
+    )
+    cache_secret: str = _setting(
+        "SLUICE_CACHE_SECRET",
+        "",
+        str,
+        "any text",
+        "Seals entries in Redis, so that nobody else who can write there can plant an answer. Equal on all machines.",
+        secret=True,
+    )
+    prices_file: Path = _setting(
+        "SLUICE_PRICES_FILE", Path("config/prices.yaml"), Path, "a YAML file", "What an hour of this instance costs."
+    )
     max_requests: int = _setting(
         "SLUICE_MAX_REQUESTS",
         0,
@@ -131,7 +183,7 @@ class Settings:
         """Read every variable; an empty one counts as absent.
 
         Raises:
-            SettingInvalid: names the variable, its value and what is allowed.
+            ConfigInvalid: names the variable, its value and what is allowed.
         """
         environ = os.environ if environ is None else environ
         return cls(**{item.name: _read(item, environ) for item in fields(cls) if environ.get(item.metadata["env"])})
@@ -142,7 +194,8 @@ def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
     try:
         return item.metadata["parse"](text)
     except ValueError:
-        raise SettingInvalid(f"{name}: {text!r} cannot be used; allowed: {item.metadata['allowed']}") from None
+        shown = "the value" if item.metadata["secret"] or "@" in text else repr(text)
+        raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {item.metadata['allowed']}") from None
 
 
 def reference_table() -> str:
@@ -150,6 +203,6 @@ def reference_table() -> str:
     lines = ["| variable | default | allowed | what it does |", "|---|---|---|---|"]
     for item in fields(Settings):
         meta = item.metadata
-        default = {True: "on", False: "off"}.get(item.default, item.default) if item.type is bool else item.default
+        default = ("on" if item.default else "off") if item.type is bool else item.default
         lines.append(f"| `{meta['env']}` | `{default}` | {meta['allowed']} | {meta['text']} |")
     return "\n".join(lines) + "\n"

@@ -19,6 +19,8 @@ class ServedVersion:
     def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
         _check_wiring(manifest, runtime)
         self.manifest = manifest
+        self.label = f"{manifest.name}/{manifest.version}"
+        self.digest = manifest.digest
         self.encoder = Encoder(manifest.features, runtime.inputs, manifest.entity_key)
         self.interpreter = Interpreter(manifest, [item.name for item in runtime.outputs])
         self._runtime = runtime

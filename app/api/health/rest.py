@@ -34,7 +34,7 @@ def ready() -> Any:
     body = {
         "status": status,
         "models": {name: _model(model) for name, model in registry.models.items()},
-        "dependencies": {},
+        "dependencies": _dependencies(),
     }
     return json_response(ReadySchema().dump(body), 503 if status == "unready" else 200)
 
@@ -51,8 +51,15 @@ def _status(registry: Registry) -> str:
         usable = any(model.served for model in models.values())
     if not usable:
         return "unready"
-    whole = all(state.served for model in models.values() for state in model.versions.values())
+    whole = set(_dependencies().values()) <= {"up"} and all(
+        state.served for model in models.values() for state in model.versions.values()
+    )
     return "ready" if whole else "degraded"
+
+
+def _dependencies() -> dict[str, str]:
+    """Each outside service's own word: up, down or read-only."""
+    return {name: ask() for name, ask in services().dependencies.items()}
 
 
 def _model(model: Model) -> dict[str, Any]:

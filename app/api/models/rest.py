@@ -7,7 +7,7 @@ from flask import Blueprint
 from app.api.json import json_response
 from app.api.models.schemas import ModelListSchema, ModelSchema
 from app.registry.example import example_body
-from app.registry.manifest import Feature, Manifest
+from app.registry.manifest import Feature
 from app.registry.registry import Model, VersionState
 from app.services import services
 

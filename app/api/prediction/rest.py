@@ -6,6 +6,7 @@ import orjson
 from flask import Blueprint, Response, g
 
 from app.api.bodies import read_json
+from app.api.freshness import tell_source, wanted_freshness
 from app.api.prediction.schemas import Envelope, open_envelope
 from app.errors import ModelNotFound
 from app.services import services
@@ -39,9 +40,16 @@ def _answer(name: str, version: str | None) -> Response:
     here = services()
     entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = here.predictor.predict(Request(name, version, envelope.instances))
-    g.facts = {"model": name, "version": prediction.version, "rows": prediction.rows}
-    return Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
+    prediction = here.predictor.predict(Request(name, version, envelope.instances, wanted_freshness()))
+    g.facts = {
+        "model": name,
+        "version": prediction.version,
+        "rows": prediction.rows,
+        "cache": prediction.source,
+    }
+    answer = Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
+    tell_source(answer, prediction)
+    return answer
 
 
 def _body(prediction: Prediction, envelope: Envelope, entity_key: str | None) -> dict[str, Any]:

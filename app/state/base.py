@@ -1,0 +1,53 @@
+"""The interface of shared state, and how it says that it is away."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+
+class StateUnavailable(Exception):
+    """Shared state cannot be reached or will not take the write. Callers go on by their stated policy."""
+
+
+class State(Protocol):
+    """Named tables of numbers that every worker adds to.
+
+    ``shared`` is False for the embedded default, whose figures are those of one worker.
+    """
+
+    shared: bool
+
+    def add(self, table: str, deltas: Mapping[str, float]) -> None:
+        """Add each number to its field, creating it at 0.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def put(self, table: str, values: Mapping[str, float]) -> None:
+        """Set fields to these numbers.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def read(self, table: str) -> dict[str, float]:
+        """Every field of a table; empty when there is none.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
+        """Forget some fields of a table, or all of it.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def health(self) -> str:
+        """``up``, ``down`` or ``read-only``, for ``/health/ready`` and the gauges."""
+        ...

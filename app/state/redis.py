@@ -1,0 +1,196 @@
+"""Redis as shared state, and the link to it that the cache uses as well.
+
+One rule shapes this file: a request pays for an absent Redis at most once per worker. The first failure opens the
+link; from then on calls fail at once without touching the network, while a thread of its own asks every half second
+whether Redis is back.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock, Thread
+from time import sleep
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.credentials import CredentialProvider
+from redis.retry import Retry
+
+from app.state.base import StateUnavailable
+
+Answer = TypeVar("Answer")
+
+TIMEOUT_S = 0.05
+RETRY_S = 0.5
+
+_REFUSED_WRITES = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+_AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
+
+
+def connect(url: str, connections: int, credentials: CredentialProvider | None = None) -> Any:
+    """A client for the URL; no connection is made before the first command, so it may be built before or after a fork.
+
+    ``redis+cluster://`` and ``rediss+cluster://`` name any node of a cluster. Every wait is bounded by ``TIMEOUT_S`` and
+    nothing is retried: redis-py's default of ten retries would block a request for seconds.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "max_connections": connections,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if credentials is not None:
+        options["credential_provider"] = credentials
+    scheme, _, rest = url.partition("://")
+    if scheme.endswith("+cluster"):
+        return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
+    return redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, **options))
+
+
+class RedisLink:
+    """One worker's way to Redis: the pool, and whether it is worth trying."""
+
+    def __init__(self, make_client: Callable[[], Any], log: Any) -> None:
+        self._make_client = make_client
+        self._client: Any = None
+        self._log = log
+        self._up = True
+        self._writable = True
+        self._guard = Lock()
+
+    @property
+    def up(self) -> bool:
+        """False from the first failure until a probe succeeds."""
+        return self._up
+
+    def call(self, command: Callable[[Any], Answer]) -> Answer:
+        """Run a command against the client.
+
+        Raises:
+            StateUnavailable: Redis is away, slow, or will not take this write.
+        """
+        if not self._up:
+            raise StateUnavailable("redis is away")
+        try:
+            return command(self._connected())
+        except redis.exceptions.MaxConnectionsError:
+            raise StateUnavailable("every connection is in use") from None
+        except (*_REFUSED_WRITES, redis.exceptions.ResponseError) as error:
+            raise StateUnavailable(type(error).__name__) from error
+        except _AWAY as error:
+            self._open(error)
+            raise StateUnavailable(type(error).__name__) from None
+
+    def write(self, command: Callable[[Any], Answer]) -> Answer:
+        """``call`` for writes, which also learns whether Redis takes any.
+
+        Raises:
+            StateUnavailable
+        """
+        try:
+            answer = self.call(command)
+        except StateUnavailable as error:
+            if isinstance(error.__cause__, _REFUSED_WRITES):
+                self._note_writable(False, type(error.__cause__).__name__)
+            raise
+        self._note_writable(True)
+        return answer
+
+    def health(self) -> str:
+        """``up``, ``down`` or ``read-only``."""
+        if not self._up:
+            return "down"
+        return "up" if self._writable else "read-only"
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            with self._guard:
+                if self._client is None:
+                    self._client = self._make_client()
+        return self._client
+
+    def _note_writable(self, writable: bool, reason: str = "") -> None:
+        if writable != self._writable:
+            self._writable = writable
+            self._log.warning("redis_writable" if writable else "redis_refuses_writes", reason=reason)
+
+    def _open(self, error: Exception) -> None:
+        with self._guard:
+            if not self._up:
+                return
+            self._up = False
+        self._log.warning("redis_down", reason=type(error).__name__)
+        Thread(target=self._probe, name="redis-probe", daemon=True).start()
+
+    def _probe(self) -> None:
+        while not self._up:
+            sleep(RETRY_S)
+            try:
+                self._connected().ping()
+            except _AWAY:
+                continue
+            self._up = True
+            self._log.info("redis_up")
+
+
+class RedisState:
+    """Tables as Redis hashes."""
+
+    shared = True
+
+    def __init__(self, link: RedisLink, prefix: str = "sluice:") -> None:
+        self._link = link
+        self._prefix = prefix
+
+    def add(self, table: str, deltas: Mapping[str, float]) -> None:
+        """See ``State.add``: one round trip, all or nothing."""
+        key = self._prefix + table
+
+        def command(client: Any) -> None:
+            pipeline = client.pipeline(transaction=True)
+            for name, delta in deltas.items():
+                pipeline.hincrbyfloat(key, name, delta)
+            pipeline.execute()
+
+        self._write(key, command)
+
+    def put(self, table: str, values: Mapping[str, float]) -> None:
+        """See ``State.put``."""
+        key = self._prefix + table
+        self._write(key, lambda client: client.hset(key, mapping=dict(values)))
+
+    def read(self, table: str) -> dict[str, float]:
+        """See ``State.read``."""
+        key = self._prefix + table
+        try:
+            fields = self._link.call(lambda client: client.hgetall(key))
+            return {name.decode(): float(value) for name, value in fields.items()}
+        except StateUnavailable as error:
+            self._heal_type(key, error)
+            raise
+        except ValueError:
+            raise StateUnavailable("a counter is no number") from None
+
+    def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
+        """See ``State.remove``."""
+        key = self._prefix + table
+        if fields is None:
+            self._link.write(lambda client: client.delete(key))
+        elif fields:
+            self._link.write(lambda client: client.hdel(key, *fields))
+
+    def health(self) -> str:
+        """See ``State.health``."""
+        return self._link.health()
+
+    def _write(self, key: str, command: Callable[[Any], Any]) -> None:
+        try:
+            self._link.write(command)
+        except StateUnavailable as error:
+            self._heal_type(key, error)
+            raise
+
+    def _heal_type(self, key: str, error: StateUnavailable) -> None:
+        """Somebody put another type under a key of ours: it is ours to remove, and the next write starts afresh."""
+        if "WRONGTYPE" in str(error.__cause__):
+            self._link.call(lambda client: client.delete(key))
