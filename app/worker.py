@@ -30,7 +30,7 @@ _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 4
 _log = logger("sluice.worker")
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):
     """One process: a loop that accepts, threads that answer."""
 
     def run(self) -> None:
@@ -55,7 +55,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             super().finish_request(conn, fs)
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what never became a request: bad framing, bad headers, too long a line."""
         request_id.set(f"{getrandbits(128):032x}")
         status = _STATUS.get(type(exc), 400) if isinstance(exc, ParseException) else 500

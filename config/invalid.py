@@ -2,4 +2,4 @@
 
 
 class ConfigInvalid(ValueError):
-    """Something an operator wrote cannot be used; the text names the variable or the file and key, and what is allowed."""
+    """Something an operator wrote cannot be used; the text names the variable, or file and key, and what is allowed."""

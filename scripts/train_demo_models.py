@@ -16,13 +16,13 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.registry.intake.golden import GOLDEN_ROWS, record_golden  # noqa: E402
-from app.registry.manifest import Manifest  # noqa: E402
-from app.registry.repository import Repository  # noqa: E402
-from app.registry.version import ServedVersion  # noqa: E402
-from app.runtimes.onnx import OnnxRuntime  # noqa: E402
-from scripts.demo_models import churn, diabetes, digits  # noqa: E402
-from scripts.demo_models.trained import Trained  # noqa: E402
+from app.registry.intake.golden import GOLDEN_ROWS, record_golden
+from app.registry.manifest import Manifest
+from app.registry.repository import Repository
+from app.registry.version import ServedVersion
+from app.runtimes.onnx import OnnxRuntime
+from scripts.demo_models import churn, diabetes, digits
+from scripts.demo_models.trained import Trained
 
 TRAININGS: dict[str, list[Callable[[str], Trained]]] = {
     "churn": [churn.train_v1, churn.train_v2],

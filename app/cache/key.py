@@ -31,15 +31,16 @@ def row_keys(version_seed: bytes, feed: Feed, rows: int) -> list[bytes]:
 def in_sample(feed: Feed, one_in: int) -> bool:
     """Whether a request belongs to the fixed share of all inputs that keeps using a bypassed tier.
 
-    Sampling inputs instead of requests keeps the share's hit rate that of the whole: an input is always in or always out.
+    Sampling inputs instead of requests keeps the share's hit rate that of the whole: an input is always in or out.
     """
     first = next(iter(feed.values()))[:1]
     return crc32(_bytes_of(first)) % one_in == 0
 
 
 def row_bytes(feed: Feed, rows: int) -> Sequence[bytes]:
-    """Each row's values over all inputs, unambiguous for a given model: inputs in declared order, texts and free axes
-    with their lengths.
+    """Each row's values over all inputs, unambiguous for a given model.
+
+    Inputs stand in declared order, texts and free axes with their lengths.
     """
     if len(feed) == 1:
         (array,) = feed.values()
