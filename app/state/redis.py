@@ -30,8 +30,8 @@ _AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OS
 def connect(url: str, connections: int, credentials: CredentialProvider | None = None) -> Any:
     """A client for the URL; no connection is made before the first command, so before or after a fork is the same.
 
-    ``redis+cluster://`` and ``rediss+cluster://`` name any node of a cluster. Every wait is bounded by ``TIMEOUT_S`` and
-    nothing is retried: redis-py's default of ten retries would block a request for seconds.
+    ``redis+cluster://`` and ``rediss+cluster://`` name any node of a cluster. Every wait is bounded by ``TIMEOUT_S``,
+    and nothing is retried: redis-py's default of ten retries would block a request for seconds.
     """
     options: dict[str, Any] = {
         "socket_timeout": TIMEOUT_S,
