@@ -135,14 +135,18 @@ class NumberBlock:
             return None if feature.missing == "nan" else "must be a number"
         if "int" in feature.dtype and value != int(value):
             return "must be a whole number"
+        if not self._holds(feature, value, low, high):
+            return _range_message(feature, self._dtype, value)
+        return _category_message(feature, value)
+
+    def _holds(self, feature: Feature, value: Any, low: Any, high: Any) -> bool:
+        if type(value) is float and "int" in feature.dtype and abs(value) >= 2**63:
+            return False  # more digits than JSON's reader kept: which integer it was is unknown
         try:
             with np.errstate(over="ignore"):
-                cast = self._dtype.type(value)
+                return bool(low <= self._dtype.type(value) <= high)
         except OverflowError:
-            return _range_message(feature, self._dtype)
-        if not low <= cast <= high:
-            return _range_message(feature, self._dtype)
-        return _category_message(feature, value)
+            return False
 
 
 class TextBlock:
@@ -251,13 +255,13 @@ def _finite(dtype: "np.dtype[Any]") -> tuple[Any, Any]:
     return info.min, info.max
 
 
-def _range_message(feature: Feature, dtype: "np.dtype[Any]") -> str:
+def _range_message(feature: Feature, dtype: "np.dtype[Any]", value: Any) -> str:
     low, high = feature.range or (None, None)
+    if (low is None or value >= low) and (high is None or value <= high):
+        return f"does not fit {feature.dtype if 'int' in feature.dtype else dtype.name}"
     if low is not None and high is not None:
-        return f"must be between {low:g} and {high:g}"
-    if low is not None or high is not None:
-        return f"must be at least {low:g}" if low is not None else f"must be at most {high:g}"
-    return f"does not fit {dtype.name}"
+        return f"must be between {low:.15g} and {high:.15g}"
+    return f"must be at least {low:.15g}" if low is not None else f"must be at most {high:.15g}"
 
 
 def _category_message(feature: Feature, value: Any) -> str | None:

@@ -122,7 +122,6 @@ class Encoder:
     def _second_look(self, instances: Instances) -> tuple[Feed, int]:
         report = _Report()
         columns = self._gather(instances, report)
-        report.raise_if_any()
         for feature, column in zip(self._features, columns, strict=True):
             self._fill(instances, feature, column, report)
         report.raise_if_any()
@@ -137,41 +136,56 @@ class Encoder:
         return feed, len(columns[0])
 
     def _gather(self, instances: Instances, report: "_Report") -> list[list[Any]]:
-        """One list per feature, ``_ABSENT`` where a row or the body does not name it."""
+        """One list per feature, ``_ABSENT`` where a row or the body does not name it.
+
+        Raises:
+            InvalidInput: rows or columns of several lengths make no table that could be looked at further.
+        """
         if isinstance(instances, Columns):
             return self._gather_columns(instances, report)
         if isinstance(instances, Rows):
-            for number, row in enumerate(instances.rows):
-                if len(row) != len(self._names):
-                    report.add(
-                        _row_path(instances, number), f"must hold {len(self._names)} values in order, not {len(row)}"
-                    )
-            return [] if report else [list(column) for column in zip(*instances.rows, strict=True)]
+            return self._gather_rows(instances, report)
         for number, record in enumerate(instances.rows):
-            for name in record.keys() - self._known:
-                report.add(f"{_row_path(instances, number)}.{_clip(name)}", self._unknown_message(name))
-            if report.full:
-                break
+            self._report_unknown(record, _row_path(instances, number), report)
         return [[row.get(name, _ABSENT) for row in instances.rows] for name in self._names]
 
+    def _gather_rows(self, instances: Rows, report: "_Report") -> list[list[Any]]:
+        width = len(self._names)
+        for number, row in enumerate(instances.rows):
+            if len(row) != width:
+                report.add(_row_path(instances, number), f"must hold {width} values in order, not {len(row)}")
+        report.raise_if_any()
+        return [list(column) for column in zip(*instances.rows, strict=True)]
+
     def _gather_columns(self, instances: Columns, report: "_Report") -> list[list[Any]]:
-        for name in instances.columns.keys() - self._known:
-            report.add(f"{instances.path}.{_clip(name)}", self._unknown_message(name))
+        self._report_unknown(instances.columns, instances.path, report)
         lengths = {name: len(instances.columns[name]) for name in self._names if name in instances.columns}
         rows = max(lengths.values(), default=0)
-        if not rows:
+        if not rows and not report:
             report.add(instances.path, "must hold at least one row")
-        for name, length in lengths.items():
-            if length != rows:
-                report.add(f"{instances.path}.{name}", f"has {length} values where other columns have {rows}")
+        uneven = {name: length for name, length in lengths.items() if length != rows}
+        for name, length in uneven.items():
+            report.add(f"{instances.path}.{name}", f"has {length} values where other columns have {rows}")
+        if uneven or not rows:
+            report.raise_if_any()
         return [list(instances.columns.get(name, [_ABSENT] * rows)) for name in self._names]
+
+    def _report_unknown(self, named: Mapping[str, Any], path: str, report: "_Report") -> None:
+        """The search for a near name is what costs: no more of them than will be shown."""
+        if len(named) <= len(self._known) and named.keys() <= self._known:
+            return
+        for name in named:
+            if report.full:
+                return
+            if name not in self._known:
+                report.add(f"{path}.{_clip(name)}", self._unknown_message(name))
 
     def _fill(self, instances: Instances, feature: Feature, column: list[Any], report: "_Report") -> None:
         """In place: missing values by the manifest's policy (null and an absent name mean the same), 1.0 as 1."""
         whole = "int" in feature.dtype
         for row, value in enumerate(column):
             if value is not None and value is not _ABSENT:
-                if whole and type(value) is float and value.is_integer():
+                if whole and type(value) is float and value.is_integer() and abs(value) < 2**63:
                     column[row] = int(value)
                 continue
             if feature.missing == "reject":

@@ -32,7 +32,13 @@ class Envelope:
         return self.instances.path if not isinstance(self.instances, Columns) else "columns[{i}]"
 
 
-class Features(fields.Field[Any]):
+class _Part(fields.Field[Any]):
+    """A member of the envelope."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {"null": "must not be null"}
+
+
+class Features(_Part):
     """One row: an object by feature name, or a list in order."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
@@ -41,7 +47,7 @@ class Features(fields.Field[Any]):
         return value
 
 
-class ManyRows(fields.Field[Any]):
+class ManyRows(_Part):
     """Rows, all objects or all lists, as many as allowed."""
 
     def __init__(self, max_rows: int) -> None:
@@ -59,7 +65,7 @@ class ManyRows(fields.Field[Any]):
         return value
 
 
-class ManyColumns(fields.Field[Any]):
+class ManyColumns(_Part):
     """One list per feature name."""
 
     def __init__(self, max_rows: int) -> None:
@@ -75,7 +81,7 @@ class ManyColumns(fields.Field[Any]):
         return value
 
 
-class Entity(fields.Field[Any]):
+class Entity(_Part):
     """Whom a row is about: echoed, never fed to the model."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
@@ -86,12 +92,9 @@ class Entity(fields.Field[Any]):
 class EnvelopeSchema(Schema):
     """Exactly one of ``features``, ``instances`` and ``columns``."""
 
-    class Meta:
-        """Marshmallow's options."""
-
-        error_messages: ClassVar[dict[str, str]] = {
-            "unknown": "is no key of a prediction; send features, instances or columns"
-        }
+    error_messages: ClassVar[dict[str, str]] = {
+        "unknown": "is no key of a prediction; send features, instances or columns"
+    }
 
     @validates_schema(skip_on_field_errors=True)
     def _one_form(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -168,10 +171,12 @@ def _open_nested(rows: list[dict[str, Any]], entity_key: str | None) -> Envelope
 
 
 def _open_columns(columns: Mapping[str, list[Any]], entity_key: str | None) -> Envelope:
-    entities = columns.get(entity_key, []) if entity_key else []
+    if entity_key is None or entity_key not in columns:
+        return Envelope(Columns(columns), [], False)
+    entities = columns[entity_key]
     for number, entity in enumerate(entities):
         check_entity(entity, f"columns.{entity_key}[{number}]")
-    if entities and len({len(entities), *map(len, columns.values())}) != 1:
+    if len(set(map(len, columns.values()))) != 1:
         raise ValidationError("must be as long as the other columns", f"columns.{entity_key}")
     return Envelope(Columns(columns), entities, False)
 
