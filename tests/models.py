@@ -117,6 +117,50 @@ def slow(turns: int, name: str = "slow", version: str = "v1") -> TinyModel:
     return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
 
 
+def everything(name: str = "everything", version: str = "v1") -> TinyModel:
+    """Each kind of feature and policy at once; answers the sum of its numbers. ``customer_id`` is echoed."""
+    nodes = [
+        helper.make_node("IsNaN", ["X"], ["absent"]),
+        helper.make_node("Where", ["absent", "zero", "X"], ["known"]),
+        helper.make_node("ReduceSum", ["known", "axis"], ["sum"]),
+        helper.make_node("Cast", ["N"], ["counted"], to=_FLOAT),
+        helper.make_node("Add", ["sum", "counted"], ["Y"]),
+        helper.make_node("Concat", ["city", "note"], ["T"], axis=1),
+    ]
+    tables = [
+        numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+    ]
+    text = [helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1]) for name in ("city", "note")]
+    count = helper.make_tensor_value_info("N", TensorProto.INT64, [None, 1])
+    words = helper.make_tensor_value_info("T", TensorProto.STRING, [None, 2])
+    features = (
+        Feature("age", "float32", "X", range=(0.0, 120.0)),
+        Feature("income", "float32", "X", missing="impute", impute=1000.0),
+        Feature("score", "float32", "X", missing="nan"),
+        Feature("visits", "int32", "X", range=(0.0, None)),
+        Feature("member", "bool", "X"),
+        Feature("count", "int64", "N"),
+        Feature("city", "string", "city", categories=("Oslo", "Bern")),
+        Feature("note", "string", "note", missing="impute", impute="none"),
+    )
+    inputs = [*_matrix("X", 5), count, *text]
+    made = _tiny(name, version, nodes, inputs, [*_matrix("Y", 1), words], features, tables=tables)
+    return made.but(entity_key="customer_id")
+
+
+def image(name: str = "image", version: str = "v1") -> TinyModel:
+    """One feature ``pixels`` of shape 2x3; answers their sum."""
+    pixels = helper.make_tensor_value_info("pixels", _FLOAT, [None, 2, 3])
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["flat"]),
+        helper.make_node("ReduceSum", ["flat", "axis"], ["Y"]),
+    ]
+    axis = numpy_helper.from_array(np.array([1], dtype=np.int64), "axis")
+    feature = Feature("pixels", "float32", "pixels", shape=(2, 3), range=(0.0, 1.0))
+    return _tiny(name, version, nodes, [pixels], _matrix("Y", 1), (feature,), tables=[axis])
+
+
 def external(location: str, name: str = "external", version: str = "v1") -> TinyModel:
     """Adds four weights that the file says lie in another file."""
     weights = TensorProto(name="W", data_type=_FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
