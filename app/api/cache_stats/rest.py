@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.api.access import needs
 from app.api.bodies import read_json
 from app.api.cache_stats.schemas import CacheStatsSchema, ClearedSchema, WarmedSchema
 from app.api.json import json_response
@@ -17,12 +18,14 @@ _WARMING = Freshness(read=False, force=True)
 
 
 @blueprint.get("/cache-stats")
+@needs("stats:read")
 def cache_stats() -> Any:
     """Hits, misses, money saved, and whether each tier pays."""
     return json_response(CacheStatsSchema().dump(services().cache_report.summary()))
 
 
 @blueprint.post("/v1/cache/clear")
+@needs("cache:write")
 def clear() -> Any:
     """Forget every remembered answer, in every worker."""
     services().cache_report.clear()
@@ -30,6 +33,7 @@ def clear() -> Any:
 
 
 @blueprint.post("/v1/models/<name>/warm")
+@needs("cache:write")
 def warm(name: str) -> Any:
     """Compute and remember rows; the body is that of a prediction."""
     here = services()

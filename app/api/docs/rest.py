@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, send_from_directory
 
+from app.api.access import public
 from app.api.docs.openapi import build_document
 from app.api.json import json_response
 from app.services import services
@@ -34,24 +35,28 @@ _START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLink
 
 
 @blueprint.get("/docs")
+@public
 def page() -> Any:
     """The interactive reference."""
     return Response(_PAGE, content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/docs/start.js")
+@public
 def start() -> Any:
     """Starts Swagger UI; a file of its own so that no inline script is needed."""
     return Response(_START, content_type="text/javascript; charset=utf-8")
 
 
 @blueprint.get("/docs/assets/<name>")
+@public
 def asset(name: str) -> Any:
     """A file of Swagger UI."""
     return send_from_directory(_ASSETS, name, max_age=86400)
 
 
 @blueprint.get("/openapi.json")
+@public
 def document() -> Any:
     """The OpenAPI document of this server and the models it serves now."""
     return json_response(build_document(services()))

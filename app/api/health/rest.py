@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.api.access import public
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
 from app.api.json import json_response
 from app.registry.registry import Model, Registry
@@ -13,6 +14,7 @@ blueprint = Blueprint("health", __name__, url_prefix="/health")
 
 
 @blueprint.get("")
+@public
 def health() -> Any:
     """Whether predictions can be had: 503 when none can."""
     status = _status(services().registry)
@@ -21,12 +23,14 @@ def health() -> Any:
 
 
 @blueprint.get("/live")
+@public
 def live() -> Any:
     """Whether the process answers at all."""
     return json_response(LiveSchema().dump({"status": "live"}))
 
 
 @blueprint.get("/ready")
+@public
 def ready() -> Any:
     """Which models and dependencies are up, and the reason for each that is not."""
     registry = services().registry

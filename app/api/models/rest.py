@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.api.access import needs
 from app.api.json import json_response
 from app.api.models.schemas import ModelListSchema, ModelSchema
 from app.registry.example import example_body
@@ -15,6 +16,7 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models")
 
 
 @blueprint.get("")
+@needs("models:read")
 def list_models() -> Any:
     """Every model and its versions."""
     registry = services().registry
@@ -23,6 +25,7 @@ def list_models() -> Any:
 
 
 @blueprint.get("/<name>")
+@needs("models:read")
 def describe_model(name: str) -> Any:
     """One model: its versions, its features, and a body that predicts as it stands."""
     model = services().registry.model(name)

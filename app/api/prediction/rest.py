@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, g
 
+from app.api.access import needs
 from app.api.bodies import read_json
 from app.api.freshness import tell_source, wanted_freshness
 from app.api.prediction.schemas import Envelope, open_envelope
@@ -16,6 +17,7 @@ blueprint = Blueprint("prediction", __name__)
 
 
 @blueprint.post("/predict")
+@needs("predict")
 def predict_default() -> Response:
     """Predict with the default model."""
     name = services().registry.default_model
@@ -25,12 +27,14 @@ def predict_default() -> Response:
 
 
 @blueprint.post("/v1/models/<name>/predict")
+@needs("predict")
 def predict(name: str) -> Response:
     """Predict with a model's default version."""
     return _answer(name, None)
 
 
 @blueprint.post("/v1/models/<name>/versions/<version>/predict")
+@needs("predict")
 def predict_version(name: str, version: str) -> Response:
     """Predict with one version of a model."""
     return _answer(name, version)
