@@ -7,7 +7,7 @@ model's business and is checked by ``registry.encoder``, in numpy.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
@@ -35,7 +35,7 @@ class Envelope:
 class _Part(fields.Field[Any]):
     """A member of the envelope."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"null": "must not be null"}
+    default_error_messages: dict[str, str | list[Any] | dict[Any, Any]] = {"null": "must not be null"}  # noqa: RUF012
 
 
 class Features(_Part):
@@ -92,7 +92,7 @@ class Entity(_Part):
 class EnvelopeSchema(Schema):
     """Exactly one of ``features``, ``instances`` and ``columns``."""
 
-    error_messages: ClassVar[dict[str, str]] = {
+    error_messages: dict[str, str] = {  # noqa: RUF012 - as marshmallow declares it
         "unknown": "is no key of a prediction; send features, instances or columns"
     }
 
