@@ -21,10 +21,6 @@ class InvalidInput(SluiceError):
         self.errors = dict(errors)
 
 
-class TooManyRows(InvalidInput):
-    """One request carries more rows than the server takes in one go."""
-
-
 class ModelNotFound(SluiceError):
     """No model of that name is in the repository."""
 

@@ -9,7 +9,15 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app.errors import InvalidInput, ModelFailed, ModelNotFound, ModelNotReady, SluiceError, VersionNotFound
+from app.errors import (
+    InvalidInput,
+    ModelFailed,
+    ModelNotFound,
+    ModelNotReady,
+    ModelRefused,
+    SluiceError,
+    VersionNotFound,
+)
 from app.services import services
 
 STATUS: dict[type[SluiceError], tuple[int, str]] = {
@@ -18,6 +26,7 @@ STATUS: dict[type[SluiceError], tuple[int, str]] = {
     VersionNotFound: (404, "version-not-found"),
     ModelNotReady: (503, "model-not-ready"),
     ModelFailed: (500, "model-failed"),
+    ModelRefused: (422, "model-refused"),
 }
 """One line per cause. A cause that is missing here is our mistake, and answers 500."""
 

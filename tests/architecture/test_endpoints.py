@@ -1,0 +1,89 @@
+"""The API's shape: documented both ways, one package per blueprint, one status per cause."""
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules, walk_packages
+
+import pytest
+from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Rule
+
+import app
+import app.api
+from app.api.errors import STATUS
+from app.errors import SluiceError
+from app.factory import BLUEPRINTS
+from tests.architecture.source import ROOT
+from tests.servers import Server
+
+PACKAGES = [module.name for module in iter_modules(app.api.__path__) if module.ispkg]
+
+WITHOUT_SCHEMAS = {"docs"}
+"""Its one JSON answer is the OpenAPI document, whose shape is OpenAPI's."""
+
+OFFLINE = ("app.commands", "app.registry.intake")
+"""Their errors are for whoever types a command; no request meets them."""
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _bare() -> Flask:
+    """The blueprints alone: a URL map without services behind it."""
+    bare = Flask("routes", static_folder=None)
+    for blueprint in BLUEPRINTS:
+        bare.register_blueprint(blueprint)
+    return bare
+
+
+def _documented(server: Server) -> set[tuple[str, str]]:
+    paths = json.loads(server.get("/openapi.json").body)["paths"]
+    return {(path, method.upper()) for path, item in paths.items() for method in item if method.upper() in METHODS}
+
+
+def _rule(path: str, method: str) -> Rule | None:
+    adapter = _bare().url_map.bind("localhost")
+    try:
+        rule, _ = adapter.match(path, method, return_rule=True)
+    except (NotFound, MethodNotAllowed):
+        return None
+    return rule
+
+
+def test_every_documented_path_exists(server: Server) -> None:
+    assert {entry for entry in _documented(server) if _rule(*entry) is None} == set()
+
+
+def test_every_route_is_documented(server: Server) -> None:
+    documented = {(str(rule), method) for path, method in _documented(server) if (rule := _rule(path, method))}
+    routes = {
+        (str(rule), method)
+        for rule in _bare().url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes - documented == set()
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_blueprint_is_a_package_of_rest_and_schemas(name: str) -> None:
+    folder = ROOT / "app" / "api" / name
+    assert (folder / "rest.py").is_file()
+    assert (folder / "schemas.py").is_file() is (name not in WITHOUT_SCHEMAS)
+    assert import_module(f"app.api.{name}").blueprint in BLUEPRINTS
+
+
+def test_every_blueprint_is_such_a_package() -> None:
+    assert sorted(blueprint.name for blueprint in BLUEPRINTS) == sorted(PACKAGES)
+
+
+def _causes(root: type[SluiceError] = SluiceError) -> Iterator[type[SluiceError]]:
+    for cause in root.__subclasses__():
+        yield cause
+        yield from _causes(cause)
+
+
+def test_every_cause_has_its_status() -> None:
+    for module in walk_packages(app.__path__, "app."):
+        import_module(module.name)
+    assert {cause for cause in _causes() if not cause.__module__.startswith(OFFLINE)} == set(STATUS)
