@@ -2,7 +2,7 @@
 # Installs the Debian packages of packages.txt whose command is missing; says what to do where it may not.
 set -euo pipefail
 
-missing=()
+PATH=$PATH:/usr/sbin:/sbin 
 while read -r package command _; do
     [[ -z "$package" || "$package" == "#"* ]] && continue
     command -v "$command" >/dev/null || missing+=("$package")
