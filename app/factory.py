@@ -9,6 +9,7 @@ from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
 from app.api.models import blueprint as models
 from app.api.prediction import blueprint as prediction
+from app.commands import register_commands
 from app.services import EXTENSION, Services
 from app.wiring import build_services
 from config.settings import Settings
@@ -31,6 +32,7 @@ def create_app(settings: Settings) -> Flask:
     register_error_handlers(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    register_commands(app.cli)
     return app
 
 

@@ -10,6 +10,9 @@ from app.tensors import Records
 GOLDEN_ROWS = 5
 """Enough to notice another model; few enough to keep a start short."""
 
+GOLDEN_CELLS = 20_000
+"""Values in all golden rows together; pictures and long sequences get fewer rows, but at least one."""
+
 
 def record_golden(version: ServedVersion, rows: Iterable[Mapping[str, Any]]) -> tuple[GoldenRow, ...]:
     """Each row with every output the model gives for it, computed as a request would be.

@@ -1,0 +1,103 @@
+"""Features before the model was asked about them: names, places, and what the sample holds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+from app.registry.intake.options import IntakeRefused, Options
+from app.registry.intake.sample import Sample, typed
+from app.registry.intake.slots import Slot, find_slots, name_slots
+from app.registry.manifest import Feature
+from app.runtimes.base import TensorSpec
+
+LISTED = 50
+"""A text column with more different values than this is free text: its values are counted, not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A feature to be. ``values`` has one entry per row of the sample, None for a gap; it is empty without a sample."""
+
+    name: str
+    slot: Slot
+    values: Sequence[Any] = ()
+
+    @property
+    def present(self) -> list[Any]:
+        """What is no gap."""
+        return [value for value in self.values if value is not None]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a cell of the sample is empty."""
+        return None in self.values
+
+    @property
+    def is_number(self) -> bool:
+        """Numbers have a range; words and truth values have categories; lists have neither."""
+        return not self.slot.shape and self.slot.dtype not in ("string", "bool")
+
+    @property
+    def fill(self) -> Any:
+        """What stands in for a gap: the median of numbers, the commonest word; None where there is nothing to go by."""
+        present = self.present
+        if not present or self.slot.shape:
+            return None
+        if not self.is_number:
+            return Counter(present).most_common(1)[0][0]
+        middle = median(present)
+        return round(middle) if "int" in self.slot.dtype else float(middle)
+
+    def feature(self) -> Feature:
+        """With the strictest policy: a value is needed."""
+        return Feature(self.name, self.slot.dtype, self.slot.input, self.slot.shape, observed=self._observed())
+
+    def _observed(self) -> dict[str, Any] | None:
+        present = self.present
+        if not present or self.slot.shape:
+            return None
+        gaps = {"missing": len(self.values) - len(present)} if self.has_gaps else {}
+        if self.is_number:
+            return {"min": min(present), "max": max(present), "mean": float(f"{fmean(present):.6g}")} | gaps
+        counts = Counter(present)
+        listed = dict(sorted(counts.items())) if len(counts) <= LISTED and self.slot.dtype == "string" else {}
+        return {"distinct": len(counts)} | ({"counts": listed} if listed else {}) | gaps
+
+
+def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample | None) -> list[Column]:
+    """Every feature the inputs want, in the order of the inputs.
+
+    Raises:
+        IntakeRefused: the names, the sample and the inputs do not fit together.
+    """
+    named = list(options.features) or (_candidates(options, sample) if sample else [])
+    slots = find_slots(inputs, len(named) or None)
+    names = name_slots(slots, named, in_order=bool(options.features))
+    if sample is None:
+        return [Column(name, slot) for name, slot in zip(names, slots, strict=True)]
+    _check_all_used(names, options, sample)
+    return [
+        Column(name, slot, typed(sample.columns[name], name, slot)) for name, slot in zip(names, slots, strict=True)
+    ]
+
+
+def _candidates(options: Options, sample: Sample) -> list[str]:
+    """The sample's columns less those that a person has said are no features."""
+    others = {options.entity_key, options.target, *options.ignore}
+    return [name for name in sample.columns if name not in others]
+
+
+def _check_all_used(names: Sequence[str], options: Options, sample: Sample) -> None:
+    absent = [name for name in names if name not in sample.columns]
+    if absent:
+        raise IntakeRefused(f"The sample has no column '{absent[0]}'; it has {', '.join(list(sample.columns)[:20])}.")
+    for role, name in (("--target", options.target), *(("--ignore", name) for name in options.ignore)):
+        if name is not None and name not in sample.columns:
+            raise IntakeRefused(f"{role} names '{name}', and the sample has no such column.")
+    unused = [name for name in _candidates(options, sample) if name not in names]
+    if unused:
+        raise IntakeRefused(
+            f"The sample's column '{unused[0]}' is no feature; say what it is with --target, --ignore or --entity-key."
+        )
