@@ -25,14 +25,14 @@ class ModelNotFound(SluiceError):
     """No model of that name is in the repository."""
 
     def __init__(self, name: str, hint: str = "") -> None:
-        super().__init__(f"There is no model '{_short(name)}' here.{hint}")
+        super().__init__(f"There is no model '{clip(name)}' here.{hint}")
 
 
 class VersionNotFound(SluiceError):
     """The model exists, that version of it does not."""
 
     def __init__(self, name: str, version: str, known: Sequence[str]) -> None:
-        super().__init__(f"Model '{name}' has no version '{_short(version)}'; it has {', '.join(known) or 'none'}.")
+        super().__init__(f"Model '{name}' has no version '{clip(version)}'; it has {', '.join(known) or 'none'}.")
 
 
 class ModelNotReady(SluiceError):
@@ -51,6 +51,38 @@ class ModelFailed(SluiceError):
         self.reason = reason
 
 
+class Unauthenticated(SluiceError):
+    """No credential, or none that proves anything. Says the same for every reason."""
+
+    def __init__(self) -> None:
+        super().__init__("Send a valid API key as X-API-Key, or a bearer token as Authorization.")
+
+
+class Forbidden(SluiceError):
+    """The caller is known and may not do this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs the scope '{scope}', which your role does not have.")
+
+
+class QuotaExceeded(SluiceError):
+    """The caller has used up a limit; ``reset_s`` is when it may come again."""
+
+    def __init__(self, unit: str, limit: int, seconds: int, reset_s: float) -> None:
+        super().__init__(f"The limit of {limit} {unit} in {seconds} s is used up.")
+        self.unit = unit
+        self.limit = limit
+        self.seconds = seconds
+        self.reset_s = max(reset_s, 0.0)
+
+
+class GateUnavailable(SluiceError):
+    """Shared state is away, and this is nothing to be guessed."""
+
+    def __init__(self) -> None:
+        super().__init__("Shared state is away; calls that change something are refused until it is back.")
+
+
 class ModelRefused(SluiceError):
     """A version that must not be served: wrong digest, broken file, golden rows that do not reproduce."""
 
@@ -61,5 +93,6 @@ def _summary(errors: Mapping[str, Sequence[str]]) -> str:
     return f"{path}: {messages[0]}{more}"
 
 
-def _short(text: str) -> str:
+def clip(text: str) -> str:
+    """What a caller wrote, short enough to be shown back."""
     return text if len(text) <= 64 else text[:61] + "..."

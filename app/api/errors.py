@@ -17,7 +17,9 @@ from app.errors import (
     ModelRefused,
     SluiceError,
     VersionNotFound,
+    clip,
 )
+from app.registry.faults import MAX_REPORTED
 from app.services import services
 
 STATUS: dict[type[SluiceError], tuple[int, str]] = {
@@ -74,8 +76,8 @@ def _from_cause(error: SluiceError) -> Response:
 
 
 def _from_schema(error: ValidationError) -> Response:
-    messages = {str(field): list(texts) for field, texts in error.normalized_messages().items()}
-    return _from_cause(InvalidInput(messages))
+    messages = sorted(error.normalized_messages().items())[:MAX_REPORTED]
+    return _from_cause(InvalidInput({clip(str(field)): list(texts) for field, texts in messages}))
 
 
 def _from_http(error: HTTPException) -> Response:

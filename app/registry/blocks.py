@@ -5,28 +5,17 @@ common case is only ever asked "does all of it fit?"; which cell does not, and w
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from math import isnan, prod
 from typing import Any, Protocol
 
 import numpy as np
 
+from app.registry.faults import Fault, accepted_types, category_message, range_message, type_message
 from app.registry.manifest import Feature
 from app.tensors import NUMPY_DTYPES, Array
 
-_TYPES: dict[str, frozenset[type]] = {"bool": frozenset({bool}), "string": frozenset({str})}
-_NUMBERS = frozenset({int, float})
-_WORDS = {bool: "true or false", str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One cell that does not fit: row, position of the feature in its block, and the words for it."""
-
-    row: int
-    position: int
-    message: str
+_STRETCH = 512
 
 
 class Block(Protocol):
@@ -45,17 +34,6 @@ class Block(Protocol):
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """Every cell that does not fit, nulls already replaced."""
         ...
-
-
-def accepted_types(feature: Feature) -> frozenset[type]:
-    """The Python types JSON may deliver for this feature. ``bool`` is no number here although Python says so."""
-    return _TYPES.get(feature.dtype, _NUMBERS)
-
-
-def type_message(feature: Feature, value: Any) -> str:
-    """What was wanted and what came."""
-    wanted = {"bool": "true or false", "string": "a string"}.get(feature.dtype, "a number")
-    return f"must be {wanted}, not {'null' if value is None else _WORDS.get(type(value), type(value).__name__)}"
 
 
 class NumberBlock:
@@ -123,7 +101,7 @@ class NumberBlock:
         for position, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
             accepted = accepted_types(feature)
             low, high = self._low[position], self._high[position]
-            for row, value in enumerate(column):
+            for row, value in _suspects(NumberBlock([feature], self._dtype.name), column):
                 message = self._message(feature, value, accepted, low, high)
                 if message:
                     yield Fault(row, position, message)
@@ -136,8 +114,8 @@ class NumberBlock:
         if "int" in feature.dtype and value != int(value):
             return "must be a whole number"
         if not self._holds(feature, value, low, high):
-            return _range_message(feature, self._dtype, value)
-        return _category_message(feature, value)
+            return range_message(feature, self._dtype, value)
+        return category_message(feature, value)
 
     def _holds(self, feature: Feature, value: Any, low: Any, high: Any) -> bool:
         if type(value) is float and "int" in feature.dtype and abs(value) >= 2**63:
@@ -176,8 +154,8 @@ class TextBlock:
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """See ``Block.faults``."""
         for position, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
-            for row, value in enumerate(column):
-                message = _category_message(feature, value) if type(value) is str else type_message(feature, value)
+            for row, value in _suspects(TextBlock([feature]), column):
+                message = category_message(feature, value) if type(value) is str else type_message(feature, value)
                 if message:
                     yield Fault(row, position, message)
 
@@ -234,6 +212,14 @@ class ShapedBlock:
         return flat, dims
 
 
+def _suspects(block: Block, column: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """The cells of stretches that do not fit as a whole, numbered: one bad cell in 100,000 is found in milliseconds."""
+    for start in range(0, len(column), _STRETCH):
+        stretch = column[start : start + _STRETCH]
+        if block.from_columns([stretch]) is None:
+            yield from enumerate(stretch, start)
+
+
 def _is_whole(array: Array) -> Any:
     return (np.trunc(array) == array) | np.isnan(array)
 
@@ -253,19 +239,3 @@ def _limits(feature: Feature, dtype: "np.dtype[Any]") -> tuple[Any, Any]:
 def _finite(dtype: "np.dtype[Any]") -> tuple[Any, Any]:
     info: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     return info.min, info.max
-
-
-def _range_message(feature: Feature, dtype: "np.dtype[Any]", value: Any) -> str:
-    low, high = feature.range or (None, None)
-    if (low is None or value >= low) and (high is None or value <= high):
-        return f"does not fit {feature.dtype if 'int' in feature.dtype else dtype.name}"
-    if low is not None and high is not None:
-        return f"must be between {low:.15g} and {high:.15g}"
-    return f"must be at least {low:.15g}" if low is not None else f"must be at most {high:.15g}"
-
-
-def _category_message(feature: Feature, value: Any) -> str | None:
-    if feature.categories is None or value in feature.categories:
-        return None
-    shown = ", ".join(map(str, feature.categories[:12])) + (", ..." if len(feature.categories) > 12 else "")
-    return f"must be one of: {shown}"

@@ -11,16 +11,17 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, clip
 from app.registry.blocks import Block, NumberBlock, ShapedBlock, TextBlock
+from app.registry.faults import MAX_REPORTED, Report
 from app.registry.manifest import Feature
 from app.runtimes.base import TensorSpec
 from app.tensors import Array, Columns, Feed, Instances, Records, Rows
 
-MAX_REPORTED = 20
-"""Fields named in one refusal. A caller with more wrong than this has one cause, not twenty."""
-
 _ABSENT = object()
+_FILLED = frozenset({type(None), object})
+_FILLED_WHOLE = _FILLED | {float}
+"""Types of cells that may have to be replaced, in any column and in one of integers."""
 
 
 class Encoder:
@@ -120,7 +121,7 @@ class Encoder:
     # The second look: slower, exact, and the only place that writes messages.
 
     def _second_look(self, instances: Instances) -> tuple[Feed, int]:
-        report = _Report()
+        report = Report()
         columns = self._gather(instances, report)
         for feature, column in zip(self._features, columns, strict=True):
             self._fill(instances, feature, column, report)
@@ -135,7 +136,7 @@ class Encoder:
             raise InvalidInput({_row_path(instances, 0): ["does not fit the model's features"]})
         return feed, len(columns[0])
 
-    def _gather(self, instances: Instances, report: "_Report") -> list[list[Any]]:
+    def _gather(self, instances: Instances, report: Report) -> list[list[Any]]:
         """One list per feature, ``_ABSENT`` where a row or the body does not name it.
 
         Raises:
@@ -149,7 +150,7 @@ class Encoder:
             self._report_unknown(record, _row_path(instances, number), report)
         return [[row.get(name, _ABSENT) for row in instances.rows] for name in self._names]
 
-    def _gather_rows(self, instances: Rows, report: "_Report") -> list[list[Any]]:
+    def _gather_rows(self, instances: Rows, report: Report) -> list[list[Any]]:
         width = len(self._names)
         for number, row in enumerate(instances.rows):
             if len(row) != width:
@@ -157,7 +158,7 @@ class Encoder:
         report.raise_if_any()
         return [list(column) for column in zip(*instances.rows, strict=True)]
 
-    def _gather_columns(self, instances: Columns, report: "_Report") -> list[list[Any]]:
+    def _gather_columns(self, instances: Columns, report: Report) -> list[list[Any]]:
         self._report_unknown(instances.columns, instances.path, report)
         lengths = {name: len(instances.columns[name]) for name in self._names if name in instances.columns}
         rows = max(lengths.values(), default=0)
@@ -170,7 +171,7 @@ class Encoder:
             report.raise_if_any()
         return [list(instances.columns.get(name, [_ABSENT] * rows)) for name in self._names]
 
-    def _report_unknown(self, named: Mapping[str, Any], path: str, report: "_Report") -> None:
+    def _report_unknown(self, named: Mapping[str, Any], path: str, report: Report) -> None:
         """The search for a near name is what costs: no more of them than will be shown."""
         if len(named) <= len(self._known) and named.keys() <= self._known:
             return
@@ -178,11 +179,13 @@ class Encoder:
             if report.full:
                 return
             if name not in self._known:
-                report.add(f"{path}.{_clip(name)}", self._unknown_message(name))
+                report.add(f"{path}.{clip(name)}", self._unknown_message(name))
 
-    def _fill(self, instances: Instances, feature: Feature, column: list[Any], report: "_Report") -> None:
+    def _fill(self, instances: Instances, feature: Feature, column: list[Any], report: Report) -> None:
         """In place: missing values by the manifest's policy (null and an absent name mean the same), 1.0 as 1."""
         whole = "int" in feature.dtype
+        if set(map(type, column)).isdisjoint(_FILLED if not whole else _FILLED_WHOLE):
+            return
         for row, value in enumerate(column):
             if value is not None and value is not _ABSENT:
                 if whole and type(value) is float and value.is_integer() and abs(value) < 2**63:
@@ -208,28 +211,6 @@ class Encoder:
         return f"is no feature of this model; did you mean '{near[0]}'?" if near else "is no feature of this model"
 
 
-class _Report:
-    """Field path -> messages, no more than ``MAX_REPORTED`` fields."""
-
-    def __init__(self) -> None:
-        self._errors: dict[str, list[str]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._errors)
-
-    @property
-    def full(self) -> bool:
-        return len(self._errors) >= MAX_REPORTED
-
-    def add(self, path: str, message: str) -> None:
-        if not self.full:
-            self._errors.setdefault(path, []).append(message)
-
-    def raise_if_any(self) -> None:
-        if self._errors:
-            raise InvalidInput(self._errors)
-
-
 def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Block]:
     """Plain features grouped by the dtype of the tensor they go to, each shaped feature by itself."""
     groups: dict[str, list[Feature]] = {}
@@ -244,7 +225,3 @@ def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Bloc
 
 def _row_path(instances: Instances, row: int) -> str:
     return instances.path.format(i=row)
-
-
-def _clip(name: str) -> str:
-    return name if len(name) <= 64 else name[:61] + "..."

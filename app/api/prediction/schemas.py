@@ -164,8 +164,9 @@ def _open_nested(rows: list[dict[str, Any]], entity_key: str | None) -> Envelope
     if len(set(map(type, inner))) != 1:
         raise ValidationError("rows must be all objects or all lists", "instances")
     for number, row in enumerate(rows):
-        for name in row.keys() - {"features", entity_key}:
-            raise ValidationError("is no key of a row that has features", f"instances[{number}].{name[:64]}")
+        if not row.keys() <= {"features", entity_key}:
+            name = next(name for name in row if name not in ("features", entity_key))
+            raise ValidationError("is no key of a row that has features", f"instances[{number}].{name}")
     entities = _entities(rows, entity_key, "instances[{i}]")
     return Envelope(Records(inner, path) if type(inner[0]) is dict else Rows(inner, path), entities, False)  # type: ignore[arg-type]
 
