@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http.client import HTTPResponse
 from typing import Any, NoReturn
 
@@ -14,12 +14,16 @@ MAX_ANSWER = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. ``headers`` has lower-case names; ``seconds`` runs from the first byte out to the last one in."""
+    """What came back. ``headers`` has lower-case names; ``seconds`` runs from the first byte out to the last one in.
+
+    ``sent`` is the whole request, where one was sent for this answer alone.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     seconds: float
+    sent: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
         """The body as strict JSON: UTF-8, no NaN or Infinity, no name twice."""
@@ -51,7 +55,7 @@ def exchange(host: str, port: int, raw: bytes, timeout: float = 30) -> Answer:
         started = time.perf_counter()
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(raw)
-        return read_answer(connection, raw.partition(b" ")[0].decode("latin-1"), started)
+        return replace(read_answer(connection, raw.partition(b" ")[0].decode("latin-1"), started), sent=raw)
 
 
 def read_answer(connection: socket.socket, method: str = "GET", started: float | None = None) -> Answer:

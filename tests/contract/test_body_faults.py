@@ -1,0 +1,404 @@
+"""Bodies that are no JSON, not what their headers say, or too much: refused early, and the server goes on."""
+
+import gzip
+import socket
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client import exchange, message, read_answer
+from tests.contract.problems import quickly, refused
+from tests.programs import HOST
+from tests.servers import Server
+
+LINEAR = "/v1/models/linear/predict"
+EVERYTHING = "/v1/models/everything/predict"
+BODY = b'{"features": [1, 2]}'
+LIMIT = 16 * 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _still_answers(tiny: Server) -> Iterator[None]:
+    """After each test, whatever it sent."""
+    yield
+    assert tiny.post(LINEAR, BODY).json()["prediction"] == 5.5
+
+
+@pytest.mark.parametrize("depth", [5_000, 100_000])
+@pytest.mark.parametrize(
+    ("left", "right"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]"), ('{"a:b":"c:d","e":', "}"), ("[", "")]
+)
+@pytest.mark.parametrize("place", ['{"features": %s}', '{"instances": [%s]}', '{"x": %s, "features": [1, 2]}', "%s"])
+def test_nested_beyond_reason(tiny: Server, depth: int, left: str, right: str, place: str) -> None:
+    body = (place % (left * depth + ("1" if left[-1] == ":" else "") + right * depth)).encode()
+    answer = tiny.post(LINEAR, body)
+    refused(answer, 400, says="The body is no valid JSON")
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize("depth", [3, 31, 33, 63, 65, 200, 990])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"f0":', "}"), ('{":":":", "b":', "}")])
+def test_nested_within_what_json_readers_take(tiny: Server, depth: int, left: str, right: str) -> None:
+    deep = left * depth + "1" + right * depth
+    for body in (f'{{"features": [1, {deep}]}}', f'{{"instances": [{{"f0": {deep}, "f1": 1}}]}}'):
+        answer = tiny.post(LINEAR, body.encode())
+        assert answer.status in (400, 422)
+        refused(answer, answer.status)
+        quickly(tiny, answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"features": [1, 2], "features": [3, 4]}', "features"),
+        ('{"features": 1, "features": [3, 4]}', "features"),
+        ('{"instances": [[1, 2]], "instances": [[3, 4]]}', "instances"),
+        ('{"features": {"f0": 1, "f1": 2, "f0": 3}}', "f0"),
+        ('{"features": {"f0": 1, "f1": 2, "\\u00660": 3}}', "f0"),
+        ('{"instances": [{"f0": 1, "f1": 2}, {"f0": 1, "f1": 2, "f1": 2}]}', "f1"),
+        ('{"instances": [{"features": {"f0": 1, "f1": 2, "f1": 2}}]}', "f1"),
+        ('{"instances": [{"features": [1, 2], "features": [1, 2]}]}', "features"),
+        ('{"columns": {"f0": [1], "f0": [1], "f1": [1]}}', "f0"),
+        ('{"columns": {"f0": [1], "f1": [1]}, "columns": {"f0": [1], "f1": [1]}}', "columns"),
+        ('{"features": {"f0": 1, "f1": {"a": 1, "a": 2}}}', "a"),
+        ('{"features": [1, [{"deep": 1, "deep": 2}]]}', "deep"),
+    ],
+)
+def test_names_that_stand_twice(tiny: Server, body: str, name: str) -> None:
+    answer = tiny.post(LINEAR, body.encode())
+    refused(answer, 422, name, "more than once")
+    quickly(tiny, answer)
+
+
+def test_names_that_stand_twice_among_colons_in_strings(tiny: Server, good: dict[str, Any]) -> None:
+    spoiled = str(message("", "", {"features": good | {"note": "a:b"}}).partition(b"\r\n\r\n")[2], "utf-8")
+    body = spoiled.replace('"age": 30.5', '"age": 30.5, "age": 1')
+    assert body.count('"age"') == 2
+    refused(tiny.post(EVERYTHING, body.encode()), 422, "age", "more than once")
+    refused(tiny.post(EVERYTHING, body.replace("a:b", "").encode()), 422, "age", "more than once")
+
+
+@pytest.mark.parametrize(
+    "text", ["a:b", "::", '":":', "2026-11-22T10:00:00Z", '{"a": 1, "a": 2}', "\\", "[", "☃:\u0000"]
+)
+def test_no_false_alarm_over_colons_in_strings(tiny: Server, good: dict[str, Any], text: str) -> None:
+    good["note"] = text
+    bodies: list[Any] = [
+        {"customer_id": text, "features": good},
+        {"instances": [good | {"customer_id": text}, good]},
+        {"instances": [{"customer_id": text, "features": list(good.values())}]},
+        {"columns": {name: [value, value] for name, value in good.items()}},
+    ]
+    for body in bodies:
+        answer = tiny.post(EVERYTHING, body)
+        assert answer.status == 200, answer
+        assert "44.5" in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{]",
+        b'{"features": [1, 2]} {}',
+        b'{"features": [1, 2,]}',
+        b'{"features": [1, 2]}\x00',
+        b"{'features': [1, 2]}",
+        b"{features: [1, 2]}",
+        b'{"features": [01, 2]}',
+        b'{"features": [.5, 2]}',
+        b'{"features": [+1, 2]}',
+        b'{"features": [True, 2]}',
+        b'{"features": [1, 2] /* two */}',
+        '{"features": [١٢, 2]}'.encode(),
+        b"\xef\xbb\xbf" + BODY,
+        BODY.decode().encode("utf-16"),
+        BODY.decode().encode("utf-16-le"),
+        BODY.decode().encode("utf-32"),
+        b'{"features": [1, "\xff"]}',
+        b'{"features": [1, "\\ud800"]}',
+        b'{"features": [1, "\\udc00\\ud800"]}',
+        b'{"features": [1, "\xed\xa0\x80"]}',
+        b'{"\\ud800": [1, 2]}',
+        b'{"features": {"f0": 1, "\\udfff": 2}}',
+        b'{"features": [1, "\t"]}',
+        b"a=1&b=2",
+        b"<predict/>",
+    ],
+)
+def test_no_json(tiny: Server, body: bytes) -> None:
+    answer = tiny.post(LINEAR, body)
+    refused(answer, 400, says="The body is no valid JSON")
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[[1, 2]]", b"1", b"null", b'"features"', b"true", b"-0.0"])
+def test_json_but_no_object(tiny: Server, body: bytes) -> None:
+    refused(tiny.post(LINEAR, body), 400, says="must be a JSON object")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
+        "application/octet-stream", "json", "application/jsonx", "*/*", ";", "application/json; charset=latin-1",
+        "application/json; charset=utf-16", 'application/json; charset="utf-32"',
+        "application/json;charset=x" + "y" * 300,
+    ],
+)  # fmt: skip
+def test_other_content_types(tiny: Server, content_type: str) -> None:
+    answer = tiny.post(LINEAR, BODY, {"Content-Type": content_type})
+    refused(answer, 415, says="JSON" if "application/json;" in content_type else "application/json")
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json; charset="UTF-8"',
+        "application/json;charset=utf8", "application/vnd.example+json", "application/json; profile=x",
+    ],
+)  # fmt: skip
+def test_content_types_that_are_json(tiny: Server, content_type: str) -> None:
+    assert tiny.post(LINEAR, BODY, {"Content-Type": content_type}).json()["prediction"] == 5.5
+
+
+def test_good_gzip(tiny: Server) -> None:
+    for name in ("gzip", "GZIP"):
+        assert tiny.post(LINEAR, gzip.compress(BODY), {"Content-Encoding": name}).json()["prediction"] == 5.5
+    assert tiny.post(LINEAR, BODY, {"Content-Encoding": "identity"}).json()["prediction"] == 5.5
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (BODY, "not valid gzip"),
+        (b"", "not one complete gzip stream"),
+        (gzip.compress(BODY)[:-1], "not one complete gzip stream"),
+        (gzip.compress(BODY)[:12], "not one complete gzip stream"),
+        (gzip.compress(BODY)[:-8] + bytes(8), "not valid gzip"),
+        (gzip.compress(BODY) + b"x", "not one complete gzip stream"),
+        (gzip.compress(BODY) * 2, "not one complete gzip stream"),
+        (gzip.compress(gzip.compress(BODY)), "no valid JSON"),
+        (zlib.compress(BODY), "not valid gzip"),
+    ],
+)
+def test_bad_gzip(tiny: Server, data: bytes, says: str) -> None:
+    answer = tiny.post(LINEAR, data, {"Content-Encoding": "gzip"})
+    refused(answer, 400, says=says)
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize("encoding", ["deflate", "br", "gzip, gzip", "x-gzip", "compress", "zstd", "y" * 300])
+def test_other_content_encodings(tiny: Server, encoding: str) -> None:
+    refused(tiny.post(LINEAR, BODY, {"Content-Encoding": encoding}), 415, says="Content-Encoding may be gzip")
+
+
+def test_gzip_bomb(tiny: Server) -> None:
+    """Half a gigabyte of zeros in two megabytes: no more than the limit is ever unpacked."""
+    packer = zlib.compressobj(1, wbits=31)
+    bomb = b"".join([packer.compress(bytes(1 << 20)) for _ in range(512)] + [packer.flush()])
+    before = _resident(tiny)
+    answer = tiny.post(LINEAR, bomb, {"Content-Encoding": "gzip"})
+    refused(answer, 413, says=f"larger than {LIMIT} bytes")
+    quickly(tiny, answer, 500)
+    assert _resident(tiny) - before < 8 * LIMIT
+
+
+def test_gzip_of_spaces_within_the_limit(tiny: Server) -> None:
+    data = gzip.compress(BODY + b" " * (LIMIT - len(BODY)))
+    assert tiny.post(LINEAR, data, {"Content-Encoding": "gzip"}).json()["prediction"] == 5.5
+
+
+def _resident(server: Server) -> int:
+    return int(Path(f"/proc/{server.workers[0]}/statm").read_text().split()[1]) * 4096
+
+
+def test_too_large_a_body(tiny: Server) -> None:
+    answer = tiny.post(LINEAR, BODY + b" " * LIMIT)
+    refused(answer, 413)
+    quickly(tiny, answer)
+
+
+def test_a_body_as_large_as_allowed(tiny: Server) -> None:
+    assert tiny.post(LINEAR, BODY + b" " * (LIMIT - len(BODY))).json()["prediction"] == 5.5
+
+
+@pytest.mark.parametrize("length", [str(LIMIT + 1), str(10**12), "9" * 30])
+def test_too_large_a_body_announced_and_not_sent(tiny: Server, length: str) -> None:
+    answer = tiny.post(LINEAR, BODY, {"Content-Length": length, "Connection": ""})
+    refused(answer, 413)
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "Content-Length: -5", "Content-Length: +20", "Content-Length: 20.0", "Content-Length: abc",
+        "Content-Length: 0x14",
+        "Content-Length: 20\r\nContent-Length: 21", "Content-Length: 20\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: gzip", "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: xchunked",
+        "Content-Length: ٢٠",
+    ],
+)  # fmt: skip
+def test_framing_that_cannot_be(tiny: Server, framing: str) -> None:
+    head = f"POST {LINEAR} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
+    refused(tiny.send(head.encode() + BODY), 400)
+
+
+def test_content_length_too_short(tiny: Server) -> None:
+    """The body is cut where the header says, and what is left is no request."""
+    with socket.create_connection((HOST, tiny.port), timeout=10) as connection:
+        connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "5", "Connection": ""}) + b"\r\n\r\n")
+        refused(read_answer(connection, "POST"), 400, says="no valid JSON")
+        refused(read_answer(connection, "POST"), 400)
+        assert connection.recv(10) == b""
+
+
+def test_content_length_zero_with_a_body(tiny: Server) -> None:
+    refused(tiny.post(LINEAR, BODY, {"Content-Length": "0"}), 400, says="no valid JSON")
+
+
+def test_content_length_too_long_and_the_client_is_done(tiny: Server) -> None:
+    with socket.create_connection((HOST, tiny.port), timeout=10) as connection:
+        connection.sendall(message("POST", LINEAR, BODY[:-2], {"Content-Length": "900"}))
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_answer(connection, "POST")
+    refused(answer, 400)
+    quickly(tiny, answer)
+
+
+def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: Server) -> None:
+    """As many as there are request threads; and three that never hang up after their answer."""
+    held = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(8)]
+    for connection in held:
+        connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "900"}))
+    started = time.monotonic()
+    assert tiny.post(LINEAR, BODY).status == 200
+    assert time.monotonic() - started < 8
+    for connection in held:
+        refused(read_answer(connection, "POST"), 408, says="stopped arriving")
+        connection.close()
+
+
+def test_clients_that_do_not_hang_up_hold_up_nobody(tiny: Server) -> None:
+    idle = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(3)]
+    for connection in idle:
+        connection.sendall(message("GET", "/health/live"))
+        read_answer(connection)
+    started = time.monotonic()
+    assert tiny.get("/health/live").status == 200
+    assert time.monotonic() - started < 0.5
+    for connection in idle:
+        connection.close()
+
+
+def test_headers_that_never_end(tiny: Server) -> None:
+    held = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(8)]
+    for connection in held:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    started = time.monotonic()
+    assert tiny.get("/health/live").status == 200
+    assert time.monotonic() - started < 8
+    for connection in held:
+        connection.close()
+
+
+def test_chunked(tiny: Server) -> None:
+    pieces = b"".join(b"%x\r\n%s\r\n" % (1, BODY[at : at + 1]) for at in range(len(BODY)))
+    assert exchange(HOST, tiny.port, _chunked(pieces + b"0\r\n\r\n")).json()["prediction"] == 5.5
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [
+        (b"zz\r\n", 400),
+        (b"5\r\n{}\r\n0\r\n\r\n", 400),
+        (b"-1\r\n\r\n", 400),
+        (b"ffffffffffffffffffff\r\n", 413),
+        (b"0\r\n\r\n", 400),
+        (b"100000\r\n" + b" " * 0x100000 + b"\r\n" + b"f00000\r\n" + b" " * 0xF00000 + b"\r\n1\r\n \r\n0\r\n\r\n", 413),
+    ],
+)
+def test_chunks_that_cannot_be(tiny: Server, chunks: bytes, status: int) -> None:
+    with socket.create_connection((HOST, tiny.port), timeout=30) as connection:
+        connection.sendall(_chunked(chunks))
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_answer(connection, "POST")
+    assert answer.status in (status, 400)
+    refused(answer, answer.status)
+
+
+def _chunked(chunks: bytes) -> bytes:
+    head = {"Content-Length": "", "Transfer-Encoding": "chunked"}
+    return message("POST", LINEAR, b"", head) + chunks
+
+
+@pytest.mark.parametrize("rows", [10_001, 1_000_000])
+@pytest.mark.parametrize("form", ["lists", "objects", "columns"])
+def test_too_many_rows(tiny: Server, rows: int, form: str) -> None:
+    if form == "columns":
+        body = b'{"columns": {"f0": [%s], "f1": [1]}}' % b",".join([b"1"] * rows)
+    else:
+        body = b'{"instances": [%s]}' % b",".join([b"[1,2]" if form == "lists" else b'{"f0":1}'] * rows)
+    answer = tiny.post(LINEAR, body)
+    refused(
+        answer,
+        422,
+        "columns" if form == "columns" else "instances",
+        f"holds {rows} rows; one request takes at most 10000",
+    )
+    quickly(tiny, answer, 50 if rows < 20_000 else 1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"features": list(range(10_000))}, "features"),
+        ({"features": {f"f{at}": at for at in range(10_000)}}, "features.f20"),
+        ({"features": {f"column {at}": at for at in range(10_000)}}, "features.column 0"),
+        ({"instances": [{f"f{at}": at for at in range(10_000)}]}, "instances[0].f20"),
+        ({"columns": {f"f{at}": [at] for at in range(10_000)}}, "columns.f20"),
+        ({f"features{at}": at for at in range(10_000)}, "features0"),
+        ({"instances": [{"features": [1], **{f"f{at}": at for at in range(10_000)}}]}, "instances[0].f0"),
+    ],
+)
+def test_ten_thousand_columns(tiny: Server, body: Any, field: str) -> None:
+    answer = tiny.post("/v1/models/identity/predict", body)
+    document = refused(answer, 422, field)
+    assert len(document["errors"]) <= 20
+    assert len(answer.body) < 8000
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"k" * 1_000_000: 1},
+        {"features": {"k" * 1_000_000: 1}},
+        {"features": "v" * 1_000_000},
+        {"features": ["v" * 1_000_000, 2]},
+        {"instances": [{"features": [1, 2], "k" * 1_000_000: 1}]},
+        {"columns": {"k" * 1_000_000: [1]}},
+    ],
+)
+def test_a_megabyte_of_name_or_value_is_not_echoed(tiny: Server, body: Any) -> None:
+    answer = tiny.post(LINEAR, body)
+    refused(answer, 422)
+    assert len(answer.body) < 2000
+    quickly(tiny, answer)
+
+
+@pytest.mark.parametrize("value", [None, "1", True, 1e300])
+def test_one_bad_value_at_the_end_of_ten_thousand_rows(tiny: Server, value: Any) -> None:
+    rows = [[float(at)] * 20 for at in range(10_000)]
+    rows[-1][-1] = value
+    answer = tiny.post("/v1/models/identity/predict", {"instances": rows})
+    refused(answer, 422, "instances[9999][19]", "f19 ")
+    quickly(tiny, answer, 200)
