@@ -2,7 +2,9 @@
 # Installs the Debian packages of packages.txt whose command is missing; says what to do where it may not.
 set -euo pipefail
 
-PATH=$PATH:/usr/sbin:/sbin 
+# Where Debian keeps daemons; not on everybody's PATH.
+PATH=$PATH:/usr/sbin:/sbin
+missing=()
 while read -r package command _; do
     [[ -z "$package" || "$package" == "#"* ]] && continue
     command -v "$command" >/dev/null || missing+=("$package")
