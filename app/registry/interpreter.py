@@ -35,21 +35,24 @@ class Interpreter:
         return next((item.name for item in manifest.outputs if item.role == role), None)
 
     def arrays(self, outputs: Sequence[Any]) -> dict[str, Array]:
-        """Outputs by name; a list of label -> probability maps becomes a matrix with one column per label.
+        """Outputs by name, each with the row as its first axis.
+
+        A list of label -> probability maps, one per row, becomes a matrix with one column per label. A list of arrays,
+        one per target of a model that answers several, becomes one array of shape (rows, targets, ...).
 
         Raises:
-            ValueError: a map lacks one of the manifest's labels.
+            ValueError: a map lacks one of the manifest's labels, or the arrays differ in shape.
         """
         return {
-            name: self._from_maps(value) if isinstance(value, list) else value
+            name: self._from_list(value) if isinstance(value, list) else value
             for name, value in zip(self._names, outputs, strict=True)
         }
 
-    def _from_maps(self, maps: list[Any]) -> Array:
-        if maps and not isinstance(maps[0], Mapping):
-            return np.array(maps)
+    def _from_list(self, items: list[Any]) -> Array:
+        if items and not isinstance(items[0], Mapping):
+            return np.stack(items, axis=1)
         try:
-            return np.array([[row[label] for label in self._labels] for row in maps], dtype=np.float32)
+            return np.array([[row[label] for label in self._labels] for row in items], dtype=np.float32)
         except KeyError:
             raise ValueError(_MAP_COLUMNS_FAILED) from None
 

@@ -26,4 +26,4 @@ def record_golden(version: ServedVersion, rows: Iterable[Mapping[str, Any]]) -> 
 
 def _outputs(version: ServedVersion, row: Mapping[str, Any]) -> dict[str, Any]:
     feed, _ = version.encoder.encode(Records([row], "features"))
-    return {name: array[0].tolist() for name, array in version.run(feed).items()}
+    return {name: array[:1].tolist()[0] for name, array in version.run(feed).items()}
