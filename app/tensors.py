@@ -45,7 +45,29 @@ class Columns:
     path: str = "columns"
 
 
-Instances = Records | Rows | Columns
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """Arrays as a binary protocol delivers them, by name: ``{"X": (rows, 20) float32}`` or ``{"age": (rows,) int32}``.
+
+    A name is that of an ONNX input, whose array then has that input's shape, or that of a feature; the entity key may
+    come along. Texts are object arrays of ``str``. NaN is a missing value, and so is None in an object array, which may
+    hold numbers too: as JSON wrote them, where some were null. ``path`` names the tensor at position ``i`` to its
+    sender. ``exact`` demands the dtype of the input or feature, or one that it holds without loss; without it numbers
+    are rounded as those of JSON are.
+    """
+
+    columns: Mapping[str, Array]
+    path: str = "inputs[{i}]"
+    exact: bool = True
+
+    @property
+    def rows(self) -> int:
+        """The length of the first axis of the first tensor; the others must agree, which the encoder checks."""
+        first = next(iter(self.columns.values()), None)
+        return 0 if first is None or not first.ndim else len(first)
+
+
+Instances = Records | Rows | Columns | Tensors
 
 
 @dataclass(frozen=True, slots=True)
