@@ -5,8 +5,8 @@ gradient boosting with a number matrix and a string matrix, and takes gaps in nu
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Missing, Output
 from scripts.demo_models.customers import CATEGORIES, NUMBERS, RANGES, WHOLE, WORDS, customers
 from scripts.demo_models.trained import Trained
@@ -68,8 +69,10 @@ def _train(recipe: _Recipe, created: str) -> Trained:
     area = roc_auc_score(churned[-HELD_OUT:], expected[:, 1])
     model = _convert(pipeline, recipe.inputs)
     score = f"AUC {area:.3f} on {HELD_OUT} held-out rows"
-    manifest = _manifest(recipe, fills, hashlib.sha256(model).hexdigest(), score, created)
-    return Trained(manifest, model, _records(table[-HELD_OUT:]), expected, score)
+    features = _features(recipe, fills, _records(table[:-HELD_OUT]))
+    about = f"{recipe.kind}: the chance that a customer leaves. Trained on synthetic data; {score}."
+    manifest = _manifest(recipe.version, features, hashlib.sha256(model).hexdigest(), created)
+    return Trained(replace(manifest, description=about), model, _records(table[-HELD_OUT:]), expected, score)
 
 
 def _fills(table: pd.DataFrame) -> dict[str, Any]:
@@ -96,22 +99,26 @@ def _convert(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> bytes:
     return bytes(converted.SerializeToString())
 
 
-def _manifest(recipe: _Recipe, fills: Mapping[str, Any], sha256: str, score: str, created: str) -> Manifest:
+def _manifest(version: str, features: tuple[Feature, ...], sha256: str, created: str) -> Manifest:
     return Manifest(
         name="churn",
-        version=recipe.version,
+        version=version,
         created=created,
         source=_SOURCE,
         sha256=sha256,
         task="classification",
-        features=tuple(_feature(recipe, name, fills) for name in COLUMNS),
+        features=features,
         outputs=(Output("label", "label"), Output("probabilities", "probabilities")),
-        description=f"{recipe.kind}: the chance that a customer leaves. Trained on synthetic data; {score}.",
         labels=(0, 1),
         positive_label=1,
         probability_name="churn_probability",
         entity_key="customer_id",
     )
+
+
+def _features(recipe: _Recipe, fills: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tuple[Feature, ...]:
+    plain = [_feature(recipe, name, fills) for name in COLUMNS]
+    return tuple(replace(feature, observed=observe([row[feature.name] for row in rows])) for feature in plain)
 
 
 def _feature(recipe: _Recipe, name: str, fills: Mapping[str, Any]) -> Feature:

@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Output
 from scripts.demo_models.trained import Trained
 
@@ -47,11 +48,12 @@ def train(created: str) -> Trained:
     score = f"R2 {pipeline.score(held, held_goal):.3f} on {len(held)} held-out patients"
     inputs = [("measurements", DoubleTensorType([None, len(FEATURES)]))]
     model = to_onnx(pipeline, initial_types=inputs, name="diabetes").SerializeToString()
-    manifest = _manifest(hashlib.sha256(model).hexdigest(), score, created)
+    features = tuple(_feature(name, column) for name, column in zip(FEATURES, learn.T, strict=True))
+    manifest = _manifest(features, hashlib.sha256(model).hexdigest(), score, created)
     return Trained(manifest, model, _records(patients), pipeline.predict(patients), score)
 
 
-def _manifest(sha256: str, score: str, created: str) -> Manifest:
+def _manifest(features: tuple[Feature, ...], sha256: str, score: str, created: str) -> Manifest:
     return Manifest(
         name="diabetes",
         version="v1",
@@ -59,15 +61,17 @@ def _manifest(sha256: str, score: str, created: str) -> Manifest:
         source=_SOURCE,
         sha256=sha256,
         task="regression",
-        features=tuple(_feature(name, *facts) for name, facts in FEATURES.items()),
+        features=features,
         outputs=(Output("variable", "value"),),
         description=f"Ridge regression: disease progression one year after baseline (25 to 346 seen); {score}.",
     )
 
 
-def _feature(name: str, description: str, low: float, high: float) -> Feature:
+def _feature(name: str, learnt: NDArray[np.float64]) -> Feature:
+    description, low, high = FEATURES[name]
     dtype = "int32" if name in WHOLE else "float64"
-    return Feature(name, dtype, "measurements", range=(low, high), description=description)
+    observed = observe(learnt.tolist())
+    return Feature(name, dtype, "measurements", range=(low, high), observed=observed, description=description)
 
 
 def _records(patients: NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Output
 from scripts.demo_models.trained import Trained
 
@@ -31,11 +32,12 @@ def train(created: str) -> Trained:
     inputs = [("pixels", FloatTensorType([None, SIDE * SIDE]))]
     options = {id(pipeline): {"zipmap": False}}
     model = to_onnx(pipeline, initial_types=inputs, options=options, name="digits").SerializeToString()
-    manifest = _manifest(hashlib.sha256(model).hexdigest(), score, created)
+    features = tuple(_pixel(number, ink) for number, ink in enumerate(learn.T))
+    manifest = _manifest(features, hashlib.sha256(model).hexdigest(), score, created)
     return Trained(manifest, model, _records(pictures), pipeline.predict_proba(pictures), score)
 
 
-def _manifest(sha256: str, score: str, created: str) -> Manifest:
+def _manifest(features: tuple[Feature, ...], sha256: str, score: str, created: str) -> Manifest:
     return Manifest(
         name="digits",
         version="v1",
@@ -43,16 +45,18 @@ def _manifest(sha256: str, score: str, created: str) -> Manifest:
         source=_SOURCE,
         sha256=sha256,
         task="classification",
-        features=tuple(_pixel(row, column) for row in range(SIDE) for column in range(SIDE)),
+        features=features,
         outputs=(Output("label", "label"), Output("probabilities", "probabilities")),
         description=f"Neural network: the digit in an 8x8 picture, one feature per pixel; {score}.",
         labels=tuple(range(10)),
     )
 
 
-def _pixel(row: int, column: int) -> Feature:
-    description = f"Ink in row {row} from the top, column {column} from the left: 0 none, 16 full."
-    return Feature(f"pixel_{row}_{column}", "float32", "pixels", range=(0, 16), description=description)
+def _pixel(number: int, ink: NDArray[np.float32]) -> Feature:
+    row, column = divmod(number, SIDE)
+    text = f"Ink in row {row} from the top, column {column} from the left: 0 none, 16 full."
+    observed = observe(ink.tolist())
+    return Feature(f"pixel_{row}_{column}", "float32", "pixels", range=(0, 16), observed=observed, description=text)
 
 
 def _records(pictures: NDArray[np.float32]) -> list[dict[str, Any]]:

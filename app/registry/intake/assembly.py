@@ -19,7 +19,7 @@ from app.registry.intake.policies import Policies
 from app.registry.intake.probe import Probe, Row
 from app.registry.intake.roles import Meaning, read_meaning
 from app.registry.intake.sample import Sample
-from app.registry.intake.synthetic import rows_the_model_takes
+from app.registry.intake.synthetic import first_row, rows_the_model_takes
 from app.registry.loading import RuntimeLoader
 from app.registry.manifest import Manifest, Output, dump_manifest, parse_manifest
 from app.registry.version import ServedVersion
@@ -114,8 +114,9 @@ def _complete(
     policies = Policies(columns, options, probe, rows[0] if rows else None, words)
     manifest = _with_meaning(replace(draft, features=policies.features()), meaning, options)
     candidates = _golden_candidates(columns) or rows
-    finished, note = _with_golden(manifest, runtime, candidates)
-    return finished, (*meaning.notes, *policies.notes, *note)
+    finished = _with_golden(manifest, runtime, candidates)
+    unchecked = [] if finished.golden else [_unchecked_note(probe.fault(first_row(columns, list(words.values()))))]
+    return finished, (*meaning.notes, *policies.notes, *unchecked)
 
 
 def _labels(facts: GraphFacts, runtime: Runtime, options: Options) -> tuple[Any, ...]:
@@ -213,7 +214,7 @@ def _listed(meaning: Meaning) -> str:
     return ", ".join(map(str, meaning.labels)) if meaning.has_shares else "this model has none"
 
 
-def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> tuple[Manifest, list[str]]:
+def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> Manifest:
     """The manifest as it will be read back, with golden rows from those that get an answer.
 
     Raises:
@@ -226,8 +227,12 @@ def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> t
     if good:
         _check_answers(probe, version, good)
     finished = replace(manifest, golden=record_golden(version, good))
-    note = "No row was found that the model takes, so nothing checks its answers at start; give rows with --sample."
-    return parse_manifest(dump_manifest(finished)), [] if good else [note]
+    return parse_manifest(dump_manifest(finished))
+
+
+def _unchecked_note(fault: str | None) -> str:
+    reason = f" ({fault})" if fault else ""
+    return f"No row was found that the model takes{reason}, so nothing checks its answers at start; see --sample."
 
 
 def _golden_rows(rows: Sequence[Row]) -> int:

@@ -52,18 +52,21 @@ class Column:
 
     def feature(self) -> Feature:
         """With the strictest policy: a value is needed."""
-        return Feature(self.name, self.slot.dtype, self.slot.input, self.slot.shape, observed=self._observed())
+        observed = None if self.slot.shape else observe(self.values)
+        return Feature(self.name, self.slot.dtype, self.slot.input, self.slot.shape, observed=observed)
 
-    def _observed(self) -> dict[str, Any] | None:
-        present = self.present
-        if not present or self.slot.shape:
-            return None
-        gaps = {"missing": len(self.values) - len(present)} if self.has_gaps else {}
-        if self.is_number:
-            return {"min": min(present), "max": max(present), "mean": float(f"{fmean(present):.6g}")} | gaps
-        counts = Counter(present)
-        listed = dict(sorted(counts.items())) if len(counts) <= LISTED and self.slot.dtype == "string" else {}
-        return {"distinct": len(counts)} | ({"counts": listed} if listed else {}) | gaps
+
+def observe(values: Sequence[Any]) -> dict[str, Any] | None:
+    """What a column of plain values holds, None for a gap: the range of numbers, how often each word occurs."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return None
+    gaps = {"missing": len(values) - len(present)} if len(present) < len(values) else {}
+    if not isinstance(present[0], str | bool):
+        return {"min": min(present), "max": max(present), "mean": float(f"{fmean(present):.6g}")} | gaps
+    counts = Counter(map(str, present))
+    listed = {"counts": dict(sorted(counts.items()))} if len(counts) <= LISTED else {}
+    return {"distinct": len(counts)} | listed | gaps
 
 
 def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample | None) -> list[Column]:

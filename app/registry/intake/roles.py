@@ -69,7 +69,7 @@ class _Reading:
 
     def _guess(self) -> Task:
         shares = next((name for name in self._numbers if self._are_shares(name)), None)
-        if self._labels or self._texts or (shares and not self._words):
+        if self._labels or any(map(self._is_label, self._texts)) or (shares and not self._words):
             return "classification"
         if len(self._numbers) == 1 and not self._words:
             return "regression"

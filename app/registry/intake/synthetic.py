@@ -24,6 +24,11 @@ def rows_the_model_takes(columns: Sequence[Column], words: Sequence[Sequence[str
     return []
 
 
+def first_row(columns: Sequence[Column], words: Sequence[Sequence[str]]) -> Row:
+    """The first row that is tried, to ask why it was not taken."""
+    return next(_rows(columns, words, _FREE_AXES[0]))
+
+
 def _rows(columns: Sequence[Column], words: Sequence[Sequence[str]], length: int) -> Iterator[Row]:
     random = np.random.default_rng(0)
     for number in range(ROWS):
