@@ -31,8 +31,9 @@ class Module:
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
-    """Every Python file under the folders."""
+    """Every Python file under the folders that a person wrote."""
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    paths = [path for path in paths if not path.stem.endswith(("_pb2", "_pb2_grpc"))]
     assert paths, f"no Python files under {folders}"
     return tuple(_module(path) for path in paths)
 

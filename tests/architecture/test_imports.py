@@ -31,6 +31,8 @@ def test_contracts_hold() -> None:
         ("app/predictor.py", "import config.settings", "Only the composing modules see Settings"),
         ("app/registry/encoder.py", "import flask", "Flask stays at the door"),
         ("app/predictor.py", "import onnxruntime", "onnxruntime runs in its runtime only"),
+        ("app/api/prediction/rest.py", "import app.registry.intake", "Requests never touch what takes models in"),
+        ("app/registry/loading.py", "import onnx", "onnx is for taking models in"),
         ("app/services.py", "import redis", "redis only in its adapters"),
     ],
 )
