@@ -6,7 +6,7 @@ common case is only ever asked "does all of it fit?"; which cell does not, and w
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from math import isnan, prod
+from math import isinf, isnan, prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +31,14 @@ class Block(Protocol):
         """The same, one sequence per feature."""
         ...
 
+    def from_arrays(self, columns: Sequence[Array]) -> Array | None:
+        """The same, one array per feature."""
+        ...
+
+    def from_whole(self, array: Array) -> Array | None:
+        """An array that may already be what the block makes: itself, never a copy, when it is."""
+        ...
+
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """Every cell that does not fit, nulls already replaced."""
         ...
@@ -44,7 +52,7 @@ class NumberBlock:
         self._dtype = np.dtype(NUMPY_DTYPES[dtype])
         self._types = frozenset(chain.from_iterable(accepted_types(feature) for feature in features))
         self._mixed = len({accepted_types(feature) for feature in features}) > 1
-        self._whole = [at for at, feature in enumerate(features) if "int" in feature.dtype]
+        self._whole = [at for at, item in enumerate(features) if "int" in item.dtype or item.dtype == "bool"]
         self._floating = self._dtype.kind == "f"
         limits = np.array([_limits(feature, self._dtype) for feature in features], dtype=self._dtype)
         self._low, self._high = limits[:, 0], limits[:, 1]
@@ -67,6 +75,18 @@ class NumberBlock:
         else:
             plain = self._plain(chain.from_iterable(columns), self._types)
         return self._fitting(columns, transposed=True) if plain else None
+
+    def from_arrays(self, columns: Sequence[Array]) -> Array | None:
+        """See ``Block.from_arrays``."""
+        cast = [_as_dtype(column, self._dtype) for column in columns]
+        if any(column is None for column in cast):
+            return None
+        array = np.stack([column for column in cast if column is not None], axis=1)
+        return array if self._fits(array) else None
+
+    def from_whole(self, array: Array) -> Array | None:
+        """See ``Block.from_whole``."""
+        return array if array.dtype == self._dtype and array.ndim == 2 and len(array) and self._fits(array) else None
 
     def _plain(self, cells: Iterable[Any], accepted: frozenset[type]) -> bool:
         """True when no cell can be misread: no wrong type, and no fraction on its way into an integer array."""
@@ -111,7 +131,7 @@ class NumberBlock:
             return type_message(feature, value)
         if isinstance(value, float) and isnan(value):
             return None if feature.missing == "nan" else "must be a number"
-        if "int" in feature.dtype and value != int(value):
+        if "int" in feature.dtype and isinstance(value, float) and not (value.is_integer() or isinf(value)):
             return "must be a whole number"
         if not self._holds(feature, value, low, high):
             return range_message(feature, self._dtype, value)
@@ -151,6 +171,15 @@ class TextBlock:
             array[:, at] = column
         return array
 
+    def from_arrays(self, columns: Sequence[Array]) -> Array | None:
+        """See ``Block.from_arrays``."""
+        return self.from_columns([column.tolist() for column in columns])
+
+    def from_whole(self, array: Array) -> Array | None:
+        """See ``Block.from_whole``; texts are looked at one by one in any case."""
+        fits = array.dtype.kind == "O" and array.ndim == 2 and len(array) and array.shape[1] == len(self.features)
+        return self.from_columns(array.T.tolist()) if fits else None
+
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """See ``Block.faults``."""
         for position, (feature, column) in enumerate(zip(self.features, columns, strict=True)):
@@ -182,6 +211,19 @@ class ShapedBlock:
             return None
         array = self._cells.from_columns([flat])
         return None if array is None else array.reshape(len(columns[0]), *dims)
+
+    def from_arrays(self, columns: Sequence[Array]) -> Array | None:
+        """See ``Block.from_arrays``."""
+        flat = self._cells.from_arrays([columns[0].reshape(-1)])
+        return None if flat is None else flat.reshape(columns[0].shape)
+
+    def from_whole(self, array: Array) -> Array | None:
+        """See ``Block.from_whole``."""
+        axes = zip(self._shape, array.shape[1:], strict=False)
+        if array.ndim != len(self._shape) + 1 or not array.size or any(axis not in (None, size) for axis, size in axes):
+            return None
+        flat = self._cells.from_whole(array.reshape(-1, 1))
+        return None if flat is None else flat.reshape(array.shape)
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """See ``Block.faults``."""
@@ -220,6 +262,17 @@ def _suspects(block: Block, column: Sequence[Any]) -> Iterator[tuple[int, Any]]:
             yield from enumerate(stretch, start)
 
 
+def _as_dtype(values: Array, dtype: "np.dtype[Any]") -> Array | None:
+    """The values in another dtype, None where that would take more than rounding to a float."""
+    if values.dtype == dtype:
+        return values
+    if values.dtype.kind == "O" or (dtype.kind != "f" and values.dtype.kind == "f"):
+        return None
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    return cast if dtype.kind == "f" or bool((cast == values).all()) else None
+
+
 def _is_whole(array: Array) -> Any:
     return (np.trunc(array) == array) | np.isnan(array)
 
@@ -228,6 +281,8 @@ def _limits(feature: Feature, dtype: "np.dtype[Any]") -> tuple[Any, Any]:
     """The allowed range, never wider than what the dtypes of the feature and of its tensor can hold."""
     if dtype.kind == "b":
         return False, True
+    if feature.dtype == "bool":
+        return 0, 1
     low, high = _finite(dtype)
     named = np.dtype(NUMPY_DTYPES[feature.dtype])
     if dtype.kind == "f" and named.kind in "iu" and named.itemsize < 8:

@@ -6,19 +6,19 @@ what the manifest says about missing values and otherwise reports field by field
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from app.errors import InvalidInput, clip
+from app.errors import InvalidInput
 from app.registry.blocks import Block, NumberBlock, ShapedBlock, TextBlock
 from app.registry.faults import MAX_REPORTED, Report
 from app.registry.manifest import Feature
+from app.registry.placement import Placement
+from app.registry.table import ABSENT, WHOLE_COLUMN, Table, Tabulator
 from app.runtimes.base import TensorSpec
-from app.tensors import Array, Columns, Feed, Instances, Records, Rows
+from app.tensors import Array, Columns, Feed, Instances, Records, Rows, Tensors
 
-_ABSENT = object()
 _FILLED = frozenset({type(None), object})
 _FILLED_WHOLE = _FILLED | {float}
 """Types of cells that may have to be replaced, in any column and in one of integers."""
@@ -41,6 +41,8 @@ class Encoder:
         self._lone = self._blocks[0] if len(self._blocks) == 1 else None
         self._lone_input = inputs[0].name if self._lone and len(inputs) == 1 and len(inputs[0].shape) != 1 else None
         self._plan = [(item, self._sources(item.name)) for item in inputs]
+        self._placement = Placement(features, inputs, entity_key)
+        self._tabulator = Tabulator(features, self._known, self._placement)
 
     def encode(self, instances: Instances) -> tuple[Feed, int]:
         """The feed for the runtime and its number of rows.
@@ -50,6 +52,8 @@ class Encoder:
         """
         if isinstance(instances, Columns):
             return self._encode_columns(instances)
+        if isinstance(instances, Tensors):
+            return self._encode_tensors(instances)
         rows = self._ordered(instances)
         if rows is not None and self._lone is not None:
             array = self._lone.from_rows(rows, isinstance(instances, Rows) and instances.numbers_only)
@@ -87,6 +91,22 @@ class Encoder:
                     return feed, len(values[0])
         return self._second_look(instances)
 
+    def _encode_tensors(self, instances: Tensors) -> tuple[Feed, int]:
+        """A clean tensor in the input's own dtype and shape goes to the runtime as it came, not copied."""
+        if self._lone is not None and self._lone_input is not None and len(instances.columns) == 1:
+            given = instances.columns.get(self._lone_input)
+            array = None if given is None else self._lone.from_whole(given)
+            if array is not None:
+                return {self._lone_input: array}, len(array)
+        sources = self._placement.sources(instances)
+        arrays = [source.values for source in sources if source is not None]
+        if len(arrays) == len(sources):
+            blocks = zip(self._blocks, self._positions, strict=True)
+            made = [block.from_arrays([arrays[at] for at in positions]) for block, positions in blocks]
+            if all(array is not None for array in made):
+                return self._feed([array for array in made if array is not None]), instances.rows
+        return self._second_look(instances)
+
     def _clean(self, columns: Sequence[Sequence[Any]]) -> Feed | None:
         arrays = []
         for block, positions in zip(self._blocks, self._positions, strict=True):
@@ -122,93 +142,37 @@ class Encoder:
 
     def _second_look(self, instances: Instances) -> tuple[Feed, int]:
         report = Report()
-        columns = self._gather(instances, report)
-        for feature, column in zip(self._features, columns, strict=True):
-            self._fill(instances, feature, column, report)
+        table = self._tabulator.table(instances, report)
+        for at in range(len(self._features)):
+            self._fill(table, at, report)
         report.raise_if_any()
-        feed = self._clean(columns)
+        feed = self._clean(table.columns)
         if feed is None:
             for block, positions in zip(self._blocks, self._positions, strict=True):
-                for fault in islice(block.faults([columns[at] for at in positions]), MAX_REPORTED):
-                    feature = block.features[fault.position]
-                    report.add(*self._located(instances, feature.name, fault.row, fault.message))
+                for fault in islice(block.faults([table.columns[at] for at in positions]), MAX_REPORTED):
+                    report.add(*table.locate(fault.row, positions[fault.position], fault.message))
             report.raise_if_any()
-            raise InvalidInput({_row_path(instances, 0): ["does not fit the model's features"]})
-        return feed, len(columns[0])
+            raise InvalidInput({instances.path.format(i=0, name=""): ["does not fit the model's features"]})
+        return feed, len(table.columns[0])
 
-    def _gather(self, instances: Instances, report: Report) -> list[list[Any]]:
-        """One list per feature, ``_ABSENT`` where a row or the body does not name it.
-
-        Raises:
-            InvalidInput: rows or columns of several lengths make no table that could be looked at further.
-        """
-        if isinstance(instances, Columns):
-            return self._gather_columns(instances, report)
-        if isinstance(instances, Rows):
-            return self._gather_rows(instances, report)
-        for number, record in enumerate(instances.rows):
-            self._report_unknown(record, _row_path(instances, number), report)
-        return [[row.get(name, _ABSENT) for row in instances.rows] for name in self._names]
-
-    def _gather_rows(self, instances: Rows, report: Report) -> list[list[Any]]:
-        width = len(self._names)
-        for number, row in enumerate(instances.rows):
-            if len(row) != width:
-                report.add(_row_path(instances, number), f"must hold {width} values in order, not {len(row)}")
-        report.raise_if_any()
-        return [list(column) for column in zip(*instances.rows, strict=True)]
-
-    def _gather_columns(self, instances: Columns, report: Report) -> list[list[Any]]:
-        self._report_unknown(instances.columns, instances.path, report)
-        lengths = {name: len(instances.columns[name]) for name in self._names if name in instances.columns}
-        rows = max(lengths.values(), default=0)
-        if not rows and not report:
-            report.add(instances.path, "must hold at least one row")
-        uneven = {name: length for name, length in lengths.items() if length != rows}
-        for name, length in uneven.items():
-            report.add(f"{instances.path}.{name}", f"has {length} values where other columns have {rows}")
-        if uneven or not rows:
-            report.raise_if_any()
-        return [list(instances.columns.get(name, [_ABSENT] * rows)) for name in self._names]
-
-    def _report_unknown(self, named: Mapping[str, Any], path: str, report: Report) -> None:
-        """The search for a near name is what costs: no more of them than will be shown."""
-        if len(named) <= len(self._known) and named.keys() <= self._known:
-            return
-        for name in named:
-            if report.full:
-                return
-            if name not in self._known:
-                report.add(f"{path}.{clip(name)}", self._unknown_message(name))
-
-    def _fill(self, instances: Instances, feature: Feature, column: list[Any], report: Report) -> None:
+    def _fill(self, table: Table, at: int, report: Report) -> None:
         """In place: missing values by the manifest's policy (null and an absent name mean the same), 1.0 as 1."""
+        feature, column = self._features[at], table.columns[at]
         whole = "int" in feature.dtype
         if set(map(type, column)).isdisjoint(_FILLED if not whole else _FILLED_WHOLE):
             return
         for row, value in enumerate(column):
-            if value is not None and value is not _ABSENT:
+            if value is not None and value is not ABSENT:
                 if whole and type(value) is float and value.is_integer() and abs(value) < 2**63:
                     column[row] = int(value)
                 continue
             if feature.missing == "reject":
-                word = "is missing" if value is _ABSENT else "must not be null"
-                at = -1 if isinstance(instances, Columns) and value is _ABSENT else row
-                report.add(*self._located(instances, feature.name, at, f"{word}; the model needs a value"))
-                if report.full or at < 0:
+                word = "is missing" if value is ABSENT else table.null
+                place = WHOLE_COLUMN if table.by_column and value is ABSENT else row
+                report.add(*table.locate(place, at, f"{word}; the model needs a value"))
+                if report.full or place == WHOLE_COLUMN:
                     return
             column[row] = float("nan") if feature.missing == "nan" else feature.impute
-
-    def _located(self, instances: Instances, name: str, row: int, message: str) -> tuple[str, str]:
-        if isinstance(instances, Columns):
-            return f"{instances.path}.{name}" + (f"[{row}]" if row >= 0 else ""), message
-        if isinstance(instances, Rows):
-            return f"{_row_path(instances, row)}[{self._names.index(name)}]", f"{name} {message}"
-        return f"{_row_path(instances, row)}.{name}", message
-
-    def _unknown_message(self, name: str) -> str:
-        near = get_close_matches(name[:64], self._names, n=1)
-        return f"is no feature of this model; did you mean '{near[0]}'?" if near else "is no feature of this model"
 
 
 def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Block]:
@@ -221,7 +185,3 @@ def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Bloc
         TextBlock(members) if dtype == "string" else NumberBlock(members, dtype) for dtype, members in groups.items()
     ]
     return blocks + [ShapedBlock(feature, dtypes[feature.input]) for feature in features if feature.shape]
-
-
-def _row_path(instances: Instances, row: int) -> str:
-    return instances.path.format(i=row)
