@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Missing, Output
 from scripts.demo_models.customers import CATEGORIES, NUMBERS, RANGES, WHOLE, WORDS, customers
-from scripts.demo_models.trained import Trained
+from scripts.demo_models.trained import Trained, reproducible
 
 HELD_OUT = 4000
 COLUMNS = [*NUMBERS, *WORDS]
@@ -60,6 +60,7 @@ def train_v2(created: str) -> Trained:
     return _train(_Recipe("v2", "Gradient boosting", classifier, "passthrough", inputs, "nan"), created)
 
 
+@reproducible
 def _train(recipe: _Recipe, created: str) -> Trained:
     table, churned = customers()
     fills = _fills(table[:-HELD_OUT])

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Output
-from scripts.demo_models.trained import Trained
+from scripts.demo_models.trained import Trained, reproducible
 
 FEATURES: dict[str, tuple[str, float, float]] = {
     "age": ("Age in years.", 0, 120),
@@ -40,6 +40,7 @@ WHOLE = ("age", "sex")
 _SOURCE = "scripts/train_demo_models.py; scikit-learn's load_diabetes(scaled=False) (Efron et al., 2004)"
 
 
+@reproducible
 def train(created: str) -> Trained:
     """Ridge regression. Its rows are all 442 patients: there are no more."""
     patients, progression = load_diabetes(return_X_y=True, scaled=False)

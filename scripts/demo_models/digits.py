@@ -15,12 +15,13 @@ from sklearn.preprocessing import MinMaxScaler
 
 from app.registry.intake.columns import observe
 from app.registry.manifest import Feature, Manifest, Output
-from scripts.demo_models.trained import Trained
+from scripts.demo_models.trained import Trained, reproducible
 
 SIDE = 8
 _SOURCE = "scripts/train_demo_models.py; scikit-learn's load_digits (UCI optical recognition of handwritten digits)"
 
 
+@reproducible
 def train(created: str) -> Trained:
     """One hidden layer of 48 units. Its held-out rows are all pictures: the table has only 1,797."""
     pictures, digits = load_digits(return_X_y=True)

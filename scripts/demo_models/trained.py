@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from app.registry.manifest import Manifest
+
+reproducible = threadpool_limits.wrap(limits=1)
+"""For a training: one thread adds up numbers in one order, so the number of cores makes no difference."""
 
 
 @dataclass(frozen=True)
