@@ -25,7 +25,7 @@ help: ## Show this list
 install: $(VENV)/.serving ## Create .venv with exactly the pinned packages serving needs
 
 run: $(VENV)/.serving ## Serve the models on 127.0.0.1:8000 (HOST, PORT, WEB_CONCURRENCY and SLUICE_* are respected)
-	@SLUICE_GREETING=$${SLUICE_GREETING:-on} exec $(BIN)/gunicorn
+	@scripts/run_here.sh $(BIN)
 
 test: $(VENV)/.development packages ## Run every test (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -28,10 +28,10 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = build_services(settings)
-    register_hooks(app)
-    register_error_handlers(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    register_hooks(app)
+    register_error_handlers(app)
     register_commands(app.cli)
     return app
 
@@ -40,4 +40,6 @@ def prepare_worker(app: Flask) -> None:
     """What gunicorn does in each worker before it accepts: read and verify every model, start what runs beside."""
     here: Services = app.extensions[EXTENSION]
     here.registry.load()
+    if here.keyring is not None:
+        here.keyring.start()
     here.cache_report.start()

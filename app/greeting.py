@@ -21,5 +21,10 @@ def greeting(app: Flask, settings: Settings) -> str:
             "",
         ]
     else:
-        lines += [f"Try the model '{name}':", "", f"  {curl(address, '/predict', body)}", ""]
+        lines += [
+            f"Try the model '{name}':",
+            "",
+            f"  {curl(address, '/predict', body, settings.bootstrap_admin_key if settings.auth else '')}",
+            "",
+        ]
     return "\n".join(lines)

@@ -1,16 +1,31 @@
 """What the doors may use, built once by ``wiring`` and found here by request code."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import current_app
 
 from app.cache.report import CacheReport
+from app.gateway.addresses import Network
+from app.gateway.caller import Caller
+from app.gateway.gate import Gate
+from app.gateway.key_desk import KeyDesk
+from app.gateway.keyring import Keyring
 from app.predictor import Predictor
 from app.registry.registry import Registry
+from app.tensors import Prediction, Request, row_count
 
 EXTENSION = "sluice"
+
+
+@dataclass(frozen=True, slots=True)
+class Doorkeeping:
+    """What a door must know of the world outside it."""
+
+    trusted_networks: Sequence[Network] = ()
+    trust_socket: bool = False
+    cors_origins: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +39,25 @@ class Services:
     registry: Registry
     predictor: Predictor
     cache_report: CacheReport
+    gate: Gate
+    keyring: Keyring | None
+    key_desk: Callable[[], KeyDesk]
+    doorkeeping: Doorkeeping
     dependencies: Mapping[str, Callable[[], str]]
     log: Any
     max_rows: int
     max_body_bytes: int
     access_log: bool
+
+    def predict(self, request: Request, caller: Caller) -> Prediction:
+        """Charge the caller for the rows, then predict: what every door does.
+
+        Raises:
+            Forbidden, QuotaExceeded: before anything is computed.
+            ModelNotFound, VersionNotFound, ModelNotReady, InvalidInput, ModelFailed: see ``Predictor.predict``.
+        """
+        self.gate.charge_rows(caller, request.model, row_count(request.instances))
+        return self.predictor.predict(request)
 
 
 def services() -> Services:

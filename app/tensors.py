@@ -70,6 +70,15 @@ class Tensors:
 Instances = Records | Rows | Columns | Tensors
 
 
+def row_count(instances: Instances) -> int:
+    """How many rows there are, as far as can be told before they are checked: of uneven columns, the longest."""
+    if isinstance(instances, Tensors):
+        return instances.rows
+    if isinstance(instances, Columns):
+        return max(map(len, instances.columns.values()), default=0)
+    return len(instances.rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """How far a caller trusts the cache. ``force`` remembers even where that does not pay (warming)."""

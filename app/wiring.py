@@ -11,6 +11,9 @@ from app.cache.memory import MemoryTier
 from app.cache.redis import RedisTier
 from app.cache.report import CacheReport
 from app.cache.tiered import PredictionCache
+from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk
+from app.gateway.audit import AuditLog
+from app.gateway.keyring import Keyring
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
@@ -38,6 +41,8 @@ def build_services(settings: Settings) -> Services:
     link = _redis_link(settings)
     state: State = RedisState(link) if link else MemoryState()
     _warn_when_alone(settings, state)
+    audit = build_audit(settings)
+    gate, keyring = build_gate(settings, state, link, audit)
     registry = _registry(settings, deployment)
     cache = _cache(settings, deployment, link)
     return Services(
@@ -45,12 +50,25 @@ def build_services(settings: Settings) -> Services:
         registry=registry,
         predictor=Predictor(registry, cache),
         cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file)),
-        dependencies={"redis": link.health} if link else {},
+        gate=gate,
+        keyring=keyring,
+        key_desk=partial(build_key_desk, settings, link, audit),
+        doorkeeping=build_doorkeeping(settings),
+        dependencies=_dependencies(link, audit, keyring),
         log=logger("sluice.api"),
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
         access_log=settings.access_log,
     )
+
+
+def _dependencies(link: RedisLink | None, audit: AuditLog, keyring: Keyring | None) -> dict[str, Callable[[], str]]:
+    asked: dict[str, Callable[[], str]] = {"audit": audit.health}
+    if link:
+        asked["redis"] = link.health
+    if keyring:
+        asked["keys"] = keyring.health
+    return asked
 
 
 def inference_threads(settings: Settings) -> int:

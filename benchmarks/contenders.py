@@ -47,7 +47,11 @@ class Contender:
 def contenders(workload: Workload) -> dict[str, Contender]:
     """Everyone, by name, set up to serve the workload's model."""
     predict = f"/v1/models/{workload.model_name}/predict"
-    rival = {"folder": HERE / "rivals", "environment": RIVALS, "variables": {"BENCH_MODEL": str(workload.model_file)}}
+    rival: dict[str, Any] = {
+        "folder": HERE / "rivals",
+        "environment": RIVALS,
+        "variables": {"BENCH_MODEL": str(workload.model_file)},
+    }
     return {
         each.name: each
         for each in (
@@ -62,6 +66,8 @@ def contenders(workload: Workload) -> dict[str, Contender]:
                     "SLUICE_MODELS_DIR": str(workload.repository),
                     "SLUICE_DEPLOYMENT_FILE": str(workload.deployment_file),
                     "SLUICE_LOG_FORMAT": "json",
+                    "SLUICE_AUTH": "off",
+                    "SLUICE_DATA_DIR": str(workload.repository.parent / "var"),
                 },
             ),
             Contender(

@@ -53,6 +53,18 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
+def _words(pattern: str) -> Callable[[str], tuple[str, ...]]:
+    """Several values with commas or spaces between."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        words = tuple(text.replace(",", " ").split())
+        if not all(re.fullmatch(pattern, word) for word in words):
+            raise ValueError(text)
+        return words
+
+    return parse
+
+
 _state_url = _matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
 _factory_path = _matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -160,6 +172,86 @@ class Settings:
     prices_file: Path = _setting(
         "SLUICE_PRICES_FILE", Path("config/prices.yaml"), Path, "a YAML file", "What an hour of this instance costs."
     )
+    auth: bool = _setting(
+        "SLUICE_AUTH",
+        True,
+        _switch,
+        "on, off",
+        "Ask every caller who it is. `off` is taken only together with a loopback address or a unix socket.",
+    )
+    roles_file: Path = _setting(
+        "SLUICE_ROLES_FILE", Path("config/roles.yaml"), Path, "a YAML file", "Roles, their scopes and their quotas."
+    )
+    data_dir: Path = _setting(
+        "SLUICE_DATA_DIR", Path("var"), Path, "a folder", "What this server keeps: API keys, the audit log."
+    )
+    key_store: str = _setting(
+        "SLUICE_KEY_STORE", "file", _choice("file", "redis"), "file, redis", "Where API keys are kept."
+    )
+    key_pepper: str = _setting(
+        "SLUICE_KEY_PEPPER",
+        "",
+        _matching(r".{16,}"),
+        "at least 16 characters",
+        "Mixed into the hash of every API key. Without it a file in the data folder holds one.",
+        secret=True,
+    )
+    bootstrap_admin_key: str = _setting(
+        "SLUICE_BOOTSTRAP_ADMIN_KEY",
+        "",
+        _matching(r"[!-~]{24,256}"),
+        "24 to 256 printable characters",
+        "An admin key that needs no store: for the first start in a container.",
+        secret=True,
+    )
+    audit_log: str = _setting(
+        "SLUICE_AUDIT_LOG",
+        "",
+        str,
+        "a path, or stderr",
+        "Where the audit log goes; without it `audit.jsonl` in the data folder.",
+    )
+    oidc_issuer: str = _setting(
+        "SLUICE_OIDC_ISSUER",
+        "",
+        _matching(r"https://\S+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"),
+        "an https address",
+        "OpenID Connect issuer whose bearer tokens are accepted.",
+    )
+    oidc_audience: str = _setting(
+        "SLUICE_OIDC_AUDIENCE", "", str, "any text", "The audience a bearer token must be for; needed with an issuer."
+    )
+    oidc_algorithms: tuple[str, ...] = _setting(
+        "SLUICE_OIDC_ALGORITHMS",
+        ("RS256", "ES256"),
+        _words(r"(RS|PS|ES)(256|384|512)|EdDSA"),
+        "RS256, PS256, ES256, ... , EdDSA",
+        "Signature algorithms a bearer token may use.",
+    )
+    oidc_role_claim: str = _setting(
+        "SLUICE_OIDC_ROLE_CLAIM", "roles", str, "a claim, or a dotted path", "Where a bearer token names its roles."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        "SLUICE_TRUSTED_PROXIES",
+        (),
+        _words(r"unix|[0-9A-Fa-f:.]+(/\d{1,3})?"),
+        "addresses and networks, and unix",
+        "Hops whose X-Forwarded-For is believed.",
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "SLUICE_CORS_ORIGINS",
+        (),
+        _words(r"\*|https?://[^\s/]+"),
+        "origins, or *",
+        "Web pages from these origins may call from a browser.",
+    )
+    instances: int = _setting(
+        "SLUICE_INSTANCES",
+        1,
+        _integer(1, 10_000),
+        "1 to 10000",
+        "How many servers share a quota; each takes its part of it while shared state is away.",
+    )
     max_requests: int = _setting(
         "SLUICE_MAX_REQUESTS",
         0,
@@ -196,6 +288,12 @@ def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
     except ValueError:
         shown = "the value" if item.metadata["secret"] or "@" in text else repr(text)
         raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {item.metadata['allowed']}") from None
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return " ".join(default) if isinstance(default, tuple) else str(default)
 
 
 def reference_table() -> str:

@@ -44,7 +44,14 @@ class Server(Program):
 
     def environment(self) -> Mapping[str, str]:
         """Nothing of the caller's own settings, only what the test says."""
-        return {**super().environment(), "HOST": HOST, "PORT": str(self.port), "SLUICE_LOG_FORMAT": "json"} | self._env
+        return (
+            {**super().environment(), "HOST": HOST, "PORT": str(self.port), "SLUICE_LOG_FORMAT": "json"}
+            | {
+                "SLUICE_AUTH": "off",
+                "SLUICE_DATA_DIR": str(self.folder / "var"),
+            }
+            | self._env
+        )
 
     def answers(self) -> bool:
         """All workers are there and /health/live is answered."""

@@ -9,13 +9,18 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from app.api.headers import add_refusal
 from app.errors import (
+    Forbidden,
+    GateUnavailable,
     InvalidInput,
     ModelFailed,
     ModelNotFound,
     ModelNotReady,
     ModelRefused,
+    QuotaExceeded,
     SluiceError,
+    Unauthenticated,
     VersionNotFound,
     clip,
 )
@@ -28,6 +33,10 @@ STATUS: dict[type[SluiceError], tuple[int, str]] = {
     VersionNotFound: (404, "version-not-found"),
     ModelNotReady: (503, "model-not-ready"),
     ModelFailed: (500, "model-failed"),
+    Unauthenticated: (401, "unauthenticated"),
+    Forbidden: (403, "forbidden"),
+    QuotaExceeded: (429, "quota-exceeded"),
+    GateUnavailable: (503, "state-unavailable"),
     ModelRefused: (422, "model-refused"),
 }
 """One line per cause. A cause that is missing here is our mistake, and answers 500."""
@@ -72,7 +81,12 @@ def _from_cause(error: SluiceError) -> Response:
     status, kind = STATUS.get(type(error), (500, "internal"))
     if isinstance(error, ModelFailed):
         services().log.error("model_failed", detail=str(error), reason=error.reason)
-    return problem(status, kind, str(error), getattr(error, "errors", None))
+    answer = problem(status, kind, str(error), getattr(error, "errors", None))
+    if isinstance(error, QuotaExceeded):
+        add_refusal(answer.headers, error)
+    elif isinstance(error, Unauthenticated):
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def _from_schema(error: ValidationError) -> Response:

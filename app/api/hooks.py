@@ -1,11 +1,16 @@
-"""What happens around every request: its id, its clock, its line in the access log."""
+"""What happens around every request: its id, its clock, the gate, its line in the access log."""
 
 import re
+from collections.abc import Mapping
 from random import getrandbits
 from time import perf_counter
 
 from flask import Flask, Response, g, request
 
+from app.api.access import PUBLIC, declared_scopes
+from app.api.headers import add_standing, allow_origin, answer_preflight
+from app.gateway.addresses import client_address
+from app.gateway.caller import Credentials
 from app.services import services
 from app.telemetry.access import write_access
 from app.telemetry.logs import request_id
@@ -15,8 +20,14 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 
 
 def register_hooks(app: Flask) -> None:
-    """Attach the hooks to the application."""
+    """Attach the hooks to the application, once every route is there.
+
+    Raises:
+        LookupError: a view does not say what it needs.
+    """
+    scopes = declared_scopes(app)
     app.before_request(_begin)
+    app.before_request(lambda: _admit(scopes))
     app.after_request(_end)
 
 
@@ -25,21 +36,55 @@ def _begin() -> None:
     given = request.environ.get("HTTP_X_REQUEST_ID")
     g.request_id = given if given and _WELL_FORMED(given) else f"{getrandbits(128):032x}"
     request_id.set(g.request_id)
+    environ, door = request.environ, services().doorkeeping
+    g.address = client_address(
+        environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
+    )
+
+
+def _admit(scopes: Mapping[str, str]) -> Response | None:
+    """Let the caller in. An address without a route is left to the 404 or 405 that follows."""
+    preflight = answer_preflight(services().doorkeeping.cors_origins)
+    scope = scopes.get(request.endpoint or "", PUBLIC)
+    if preflight is not None or scope == PUBLIC:
+        return preflight
+    model = (request.view_args or {}).get("name")
+    admission = services().gate.admit(_credentials(), scope, model)
+    g.caller, g.standing = admission.caller, admission.standing
+    return None
+
+
+def _credentials() -> Credentials:
+    environ = request.environ
+    kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    bearer = token.strip() if kind.lower() == "bearer" else None
+    return Credentials(environ.get("HTTP_X_API_KEY"), bearer or None, g.address)
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
-    if services().access_log:
-        environ = request.environ
-        write_access(
-            {
-                "request_id": g.request_id,
-                "method": environ["REQUEST_METHOD"],
-                "path": environ["PATH_INFO"],
-                "status": response.status_code,
-                "duration_ms": round((perf_counter() - g.started) * 1000, 3),
-                "client": environ.get("REMOTE_ADDR"),
-                **g.get("facts", {}),
-            }
-        )
+    here = services()
+    headers = response.headers
+    headers["X-Request-ID"] = g.request_id
+    headers["X-Content-Type-Options"] = "nosniff"
+    add_standing(headers, g.get("standing"))
+    if here.doorkeeping.cors_origins:
+        allow_origin(headers, here.doorkeeping.cors_origins)
+    if here.access_log:
+        _log(response)
     return response
+
+
+def _log(response: Response) -> None:
+    environ, caller = request.environ, g.get("caller")
+    write_access(
+        {
+            "request_id": g.request_id,
+            "method": environ["REQUEST_METHOD"],
+            "path": environ["PATH_INFO"],
+            "status": response.status_code,
+            "duration_ms": round((perf_counter() - g.started) * 1000, 3),
+            "client": g.address,
+            "caller": caller.subject if caller else None,
+            **g.get("facts", {}),
+        }
+    )

@@ -8,7 +8,10 @@ from typing import cast
 
 import click
 
-COMMANDS = {"models": ("app.commands.models:models", "Bring models in, look at them, verify them.")}
+COMMANDS = {
+    "models": ("app.commands.models:models", "Bring models in, look at them, verify them."),
+    "keys": ("app.commands.keys:keys", "Make, list, rotate and revoke API keys."),
+}
 """Name -> ``module:attribute`` of a click group, and the line that ``--help`` shows."""
 
 

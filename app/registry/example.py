@@ -16,6 +16,8 @@ def example_body(manifest: Manifest) -> dict[str, Any] | None:
     return entity | {"features": dict(manifest.golden[0].features)}
 
 
-def curl(address: str, path: str, body: dict[str, Any]) -> str:
-    """The command that sends the body, quoted for a shell."""
-    return f"curl -s {address}{path} -H 'Content-Type: application/json' -d {shlex.quote(orjson.dumps(body).decode())}"
+def curl(address: str, path: str, body: dict[str, Any], key: str = "") -> str:
+    """The command that sends the body, quoted for a shell; with a key where the server asks for one."""
+    shown = f"-H {shlex.quote(f'X-API-Key: {key}')} " if key else ""
+    text = shlex.quote(orjson.dumps(body).decode())
+    return f"curl -s {address}{path} {shown}-H 'Content-Type: application/json' -d {text}"

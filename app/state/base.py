@@ -1,11 +1,22 @@
 """The interface of shared state, and how it says that it is away."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
 class StateUnavailable(Exception):
     """Shared state cannot be reached or will not take the write. Callers go on by their stated policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a take was given: ``units`` (0 when fewer than needed were left), how many remain for anybody in this
+    window, and the seconds until it ends."""
+
+    units: int
+    remaining: int
+    reset_s: float
 
 
 class State(Protocol):
@@ -42,6 +53,16 @@ class State(Protocol):
 
     def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
         """Forget some fields of a table, or all of it.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def take(self, key: str, need: int, want: int, limit: int, seconds: int) -> Grant:
+        """Take between ``need`` and ``want`` of ``limit`` units from the window of ``seconds`` open under a key.
+
+        The window opens with the first unit. Exact: over all callers never more than ``limit`` in a window.
 
         Raises:
             StateUnavailable

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from threading import Lock
+from time import monotonic
+
+from app.state.base import Grant
 
 
 class MemoryState:
@@ -11,6 +14,8 @@ class MemoryState:
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, float]] = {}
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._opened = 0
         self._lock = Lock()
 
     def add(self, table: str, deltas: Mapping[str, float]) -> None:
@@ -35,6 +40,26 @@ class MemoryState:
         with self._lock:
             for name in list(self._tables.get(table, {})) if fields is None else fields:
                 self._tables.get(table, {}).pop(name, None)
+
+    def take(self, key: str, need: int, want: int, limit: int, seconds: int) -> Grant:
+        """See ``State.take``."""
+        now = monotonic()
+        with self._lock:
+            used, ends = self._windows.get(key, (0, 0.0))
+            if now >= ends:
+                self._drop_ended(now)
+                used, ends = 0, now + seconds
+            units = 0 if used + need > limit else min(want, limit - used)
+            if units:
+                self._windows[key] = (used + units, ends)
+            return Grant(units, max(0, limit - used - units), ends - now)
+
+    def _drop_ended(self, now: float) -> None:
+        """Windows that are over, looked for whenever as many have been opened as were left last time."""
+        self._opened += 1
+        if self._opened > len(self._windows) // 2 + 1000:
+            self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
+            self._opened = 0
 
     def health(self) -> str:
         """This process is always within reach of itself."""

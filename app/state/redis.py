@@ -16,7 +16,7 @@ from redis.cluster import RedisCluster
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
-from app.state.base import StateUnavailable
+from app.state.base import Grant, StateUnavailable
 
 Answer = TypeVar("Answer")
 
@@ -133,6 +133,20 @@ class RedisLink:
             self._log.info("redis_up")
 
 
+_TAKE = """
+local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+local need, want, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local left = limit - used
+if left < need then
+  return {0, math.max(left, 0), redis.call('PTTL', KEYS[1])}
+end
+local units = math.min(want, left)
+redis.call('INCRBY', KEYS[1], units)
+if used == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+return {units, left - units, redis.call('PTTL', KEYS[1])}
+"""
+
+
 class RedisState:
     """Tables as Redis hashes."""
 
@@ -179,13 +193,20 @@ class RedisState:
         elif fields:
             self._link.write(lambda client: client.hdel(key, *fields))
 
+    def take(self, key: str, need: int, want: int, limit: int, seconds: int) -> Grant:
+        """See ``State.take``: one script, so that reading and taking are one step for everybody."""
+        name = self._prefix + key
+        arguments = (need, want, limit, seconds * 1000)
+        units, remaining, reset_ms = self._write(name, lambda client: client.eval(_TAKE, 1, name, *arguments))
+        return Grant(units, remaining, max(reset_ms, 1) / 1000)
+
     def health(self) -> str:
         """See ``State.health``."""
         return self._link.health()
 
-    def _write(self, key: str, command: Callable[[Any], Any]) -> None:
+    def _write(self, key: str, command: Callable[[Any], Answer]) -> Answer:
         try:
-            self._link.write(command)
+            return self._link.write(command)
         except StateUnavailable as error:
             self._heal_type(key, error)
             raise

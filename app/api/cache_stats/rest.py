@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, g
 
 from app.api.access import needs
 from app.api.bodies import read_json
@@ -39,6 +39,6 @@ def warm(name: str) -> Any:
     here = services()
     entity_key = here.registry.version(name).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = here.predictor.predict(Request(name, None, envelope.instances, _WARMING))
+    prediction = here.predict(Request(name, None, envelope.instances, _WARMING), g.caller)
     body = {"model": name, "model_version": prediction.version, "warmed": prediction.rows}
     return json_response(WarmedSchema().dump(body))

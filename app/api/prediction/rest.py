@@ -44,7 +44,7 @@ def _answer(name: str, version: str | None) -> Response:
     here = services()
     entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = here.predictor.predict(Request(name, version, envelope.instances, wanted_freshness()))
+    prediction = here.predict(Request(name, version, envelope.instances, wanted_freshness()), g.caller)
     g.facts = {
         "model": name,
         "version": prediction.version,

@@ -1,0 +1,51 @@
+"""Headers of answers: how a caller stands with its quota, and what a browser may do."""
+
+from collections.abc import Sequence
+
+from flask import Response, request
+from werkzeug.datastructures import Headers
+
+from app.errors import QuotaExceeded
+from app.gateway.caller import Standing
+
+_METHODS = "GET, POST, DELETE, OPTIONS"
+_ALLOWED = "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control"
+_EXPOSED = "X-Request-ID, X-Cache, Age, RateLimit, RateLimit-Policy, Retry-After"
+
+
+def add_standing(headers: Headers, standing: Standing | None) -> None:
+    """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers."""
+    if standing is not None:
+        quota = standing.quota
+        _write_limits(headers, quota.unit, quota.limit, quota.seconds, standing.remaining, standing.reset_s)
+
+
+def add_refusal(headers: Headers, error: QuotaExceeded) -> None:
+    """The same for a refusal, and when to come again."""
+    _write_limits(headers, error.unit, error.limit, error.seconds, 0, error.reset_s)
+    headers["Retry-After"] = str(int(error.reset_s) + 1)
+
+
+def _write_limits(headers: Headers, unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> None:
+    headers["RateLimit-Policy"] = f'"{unit}";q={limit};w={seconds}'
+    headers["RateLimit"] = f'"{unit}";r={remaining};t={int(reset_s) + 1}'
+
+
+def answer_preflight(origins: Sequence[str]) -> Response | None:
+    """The answer to a browser's preflight, when pages of other origins may call at all."""
+    if not origins or request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
+    answer = Response(status=204)
+    answer.headers["Access-Control-Allow-Methods"] = _METHODS
+    answer.headers["Access-Control-Allow-Headers"] = _ALLOWED
+    answer.headers["Access-Control-Max-Age"] = "600"
+    return answer
+
+
+def allow_origin(headers: Headers, origins: Sequence[str]) -> None:
+    """Let the page read the answer when its origin is allowed. No credentials mode: keys travel in headers."""
+    headers.add("Vary", "Origin")
+    origin = request.headers.get("Origin")
+    if origin is not None and ("*" in origins or origin in origins):
+        headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+        headers["Access-Control-Expose-Headers"] = _EXPOSED

@@ -1,0 +1,44 @@
+"""Whose address it really is: X-Forwarded-For counts only as far as it was written by hops we trust."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+
+
+def client_address(peer: str, forwarded: str | None, trusted: Sequence[Network], trust_socket: bool) -> str:
+    """The caller's address: the peer's, or what the nearest untrusted hop was to the last trusted one.
+
+    ``peer`` is empty on a unix socket, which is trusted when ``trust_socket`` says so.
+    """
+    if not forwarded or not _is_trusted(peer, trusted, trust_socket):
+        return peer
+    address = peer
+    for hop in reversed(forwarded.split(",")):
+        parsed = _parsed(hop.strip())
+        if parsed is None:
+            return address
+        address = parsed
+        if not _is_trusted(address, trusted, trust_socket):
+            return address
+    return address
+
+
+def _is_trusted(address: str, trusted: Sequence[Network], trust_socket: bool) -> bool:
+    if not address:
+        return trust_socket
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
+
+
+def _parsed(text: str) -> str | None:
+    host = text[1 : text.index("]")] if text.startswith("[") and "]" in text else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None

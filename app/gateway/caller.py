@@ -1,0 +1,66 @@
+"""Whoever stands at a door, before and after the gate."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Unit = Literal["requests", "rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most ``limit`` units in any window of ``seconds``; a window opens with the first unit taken from it."""
+
+    unit: Unit
+    limit: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller showed. ``address`` is the caller's own, never a header of an untrusted peer."""
+
+    api_key: str | None = field(default=None, repr=False)
+    bearer: str | None = field(default=None, repr=False)
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody the gate knows.
+
+    ``subject`` identifies it to quotas and logs (``key:ab12cd34``, ``token:alice``); ``models`` is None for all.
+    """
+
+    subject: str
+    name: str
+    role: str
+    scopes: frozenset[str]
+    models: frozenset[str] | None = None
+    request_quotas: tuple[Quota, ...] = ()
+    row_quotas: tuple[Quota, ...] = ()
+    address: str = ""
+
+    def holds(self, scope: str) -> bool:
+        """Whether the caller's role includes a scope."""
+        return scope in self.scopes or "*" in self.scopes
+
+    def sees(self, model: str) -> bool:
+        """Whether the caller may use a model at all."""
+        return self.models is None or model in self.models
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is left of a quota after a charge. ``reset_s`` is the seconds until its window ends."""
+
+    quota: Quota
+    remaining: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A caller that was let in, and how it stands with the tightest of its request quotas."""
+
+    caller: Caller
+    standing: Standing | None = None

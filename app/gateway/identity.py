@@ -1,0 +1,107 @@
+"""From credentials to a caller: which key or token is this, and what does its role allow?"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.gateway.api_keys import ApiKey, Hasher, key_id
+from app.gateway.caller import Caller, Credentials, Quota
+from app.gateway.keyring import Keyring
+from app.gateway.roles import Role
+from app.gateway.tokens import Claims, TokenRefused, Tokens
+
+_REMEMBERED = 10_000
+
+
+class Identity:
+    """Knows keys, tokens, and the bootstrap key of a server that has no keys yet."""
+
+    def __init__(
+        self,
+        roles: Mapping[str, Role],
+        keyring: Keyring,
+        quotas_of_key: Callable[[ApiKey], tuple[Quota, ...]],
+        log: Any,
+        tokens: Tokens | None = None,
+        claims: Mapping[str, str] | None = None,
+        bootstrap: tuple[Hasher, str] | None = None,
+    ) -> None:
+        self._roles = roles
+        self._keyring = keyring
+        self._quotas_of_key = quotas_of_key
+        self._log = log
+        self._tokens = tokens
+        self._claims = claims or {}
+        self._bootstrap = bootstrap
+        self._callers: dict[tuple[str, str], tuple[object, Caller]] = {}
+
+    def identify(self, credentials: Credentials) -> Caller | None:
+        """The caller behind valid credentials, None behind any others."""
+        shown = credentials.api_key or credentials.bearer
+        if not shown:
+            return None
+        if key_id(shown) is not None:
+            record = self._keyring.find(shown)
+            if record is not None:
+                return self._of_key(record, credentials.address)
+        if self._bootstrap is not None and self._bootstrap[0].matches(shown, self._bootstrap[1]):
+            return self._caller("key:bootstrap", "bootstrap", self._roles.get("admin"), credentials.address)
+        if credentials.bearer and self._tokens is not None and key_id(shown) is None:
+            return self._of_token(self._tokens, credentials.bearer, credentials.address)
+        return None
+
+    def _of_key(self, record: ApiKey, address: str) -> Caller | None:
+        remembered = self._callers.get((record.id, address))
+        if remembered is not None and remembered[0] is record:
+            return remembered[1]
+        models = frozenset(record.models) if record.models is not None else None
+        role = self._roles.get(record.role)
+        caller = self._caller(f"key:{record.id}", record.name, role, address, models, self._quotas_of_key(record))
+        if caller is not None:
+            if len(self._callers) >= _REMEMBERED:
+                self._callers = {}
+            self._callers[record.id, address] = (record, caller)
+        return caller
+
+    def _of_token(self, tokens: Tokens, token: str, address: str) -> Caller | None:
+        try:
+            claims = tokens.verify(token)
+        except TokenRefused as error:
+            self._log.info("token_refused", reason=str(error))
+            return None
+        return self._caller(f"token:{claims.subject}", claims.subject, self._role_of(claims), address)
+
+    def _role_of(self, claims: Claims) -> Role | None:
+        """The role of the first claim that stands for one, in the order of ``roles.yaml``."""
+        named = next((role for claim, role in self._claims.items() if claim in claims.roles), None)
+        return self._roles.get(named) if named else None
+
+    def _caller(
+        self,
+        subject: str,
+        name: str,
+        role: Role | None,
+        address: str,
+        models: frozenset[str] | None = None,
+        quotas: tuple[Quota, ...] = (),
+    ) -> Caller | None:
+        if role is None:
+            return None
+        if role.models is not None:
+            models = role.models if models is None else models & role.models
+        own = quotas or role.quotas
+        return Caller(
+            subject,
+            name,
+            role.name,
+            role.scopes,
+            models,
+            tuple(quota for quota in own if quota.unit == "requests"),
+            tuple(quota for quota in own if quota.unit == "rows"),
+            address,
+        )
+
+
+def shown_id(credentials: Credentials) -> str | None:
+    """What may be logged of a key that was shown: its id, when it is formed like a key at all."""
+    shown = credentials.api_key or credentials.bearer
+    return key_id(shown) if shown else None
