@@ -21,6 +21,8 @@ class ServedVersion:
         self.manifest = manifest
         self.label = f"{manifest.name}/{manifest.version}"
         self.digest = manifest.digest
+        self.inputs = runtime.inputs
+        self.outputs = runtime.outputs
         self.encoder = Encoder(manifest.features, runtime.inputs, manifest.entity_key)
         self.interpreter = Interpreter(manifest, [item.name for item in runtime.outputs])
         self._runtime = runtime
