@@ -113,6 +113,10 @@ class Reader(Protocol):
         """One JSON-ready mapping per row."""
         ...
 
+    def refuse_gaps(self, outputs: Mapping[str, Array], path: str) -> None:
+        """Raises InvalidInput for rows with an output that is not finite."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -138,6 +142,16 @@ class Prediction:
             InvalidInput: a row has no finite answer.
         """
         return self.reader.rows(self.outputs, path)
+
+    def arrays(self, path: str) -> Mapping[str, Array]:
+        """The outputs as they are, for protocols that speak of tensors.
+
+        Raises:
+            InvalidInput: a row has no finite answer. Some of these protocols could say NaN, but the same rows have the
+                same verdict everywhere.
+        """
+        self.reader.refuse_gaps(self.outputs, path)
+        return self.outputs
 
 
 NUMPY_DTYPES: dict[str, Any] = {

@@ -62,14 +62,18 @@ class Interpreter:
         Raises:
             InvalidInput: the model has no finite answer for a row; JSON has no way to say NaN.
         """
-        for array in outputs.values():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                self._refuse(array, path)
+        self.refuse_gaps(outputs, path)
         answers = self._answers(outputs)
         for name in self._extra:
             for answer, value in zip(answers, _squeezed(outputs[name]).tolist(), strict=True):
                 answer.setdefault("outputs", {})[name] = value
         return answers
+
+    def refuse_gaps(self, outputs: Mapping[str, Array], path: str) -> None:
+        """Raises InvalidInput for rows with an output that is not finite."""
+        for array in outputs.values():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                self._refuse(array, path)
 
     def _answers(self, outputs: Mapping[str, Array]) -> list[dict[str, Any]]:
         table = self._table(outputs)
