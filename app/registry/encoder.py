@@ -10,7 +10,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, ModelRefused
 from app.registry.blocks import Block, NumberBlock, ShapedBlock, TextBlock
 from app.registry.faults import MAX_REPORTED, Report
 from app.registry.manifest import Feature
@@ -35,7 +35,9 @@ class Encoder:
         self._known = {*self._names, *([entity_key] if entity_key else [])}
         self._entity_key = entity_key
         self._pick = itemgetter(*self._names)
-        self._blocks = _blocks(features, {item.name: item.dtype for item in inputs})
+        dtypes = {item.name: item.dtype for item in inputs}
+        self._blocks = _blocks(features, dtypes)
+        self._stand_ins = [_stand_in(feature, dtypes) for feature in features]
         at = {name: position for position, name in enumerate(self._names)}
         self._positions = [[at[feature.name] for feature in block.features] for block in self._blocks]
         self._lone = self._blocks[0] if len(self._blocks) == 1 else None
@@ -172,7 +174,7 @@ class Encoder:
                 report.add(*table.locate(place, at, f"{word}; the model needs a value"))
                 if report.full or place == WHOLE_COLUMN:
                     return
-            column[row] = float("nan") if feature.missing == "nan" else feature.impute
+            column[row] = self._stand_ins[at]
 
 
 def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Block]:
@@ -185,3 +187,19 @@ def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Bloc
         TextBlock(members) if dtype == "string" else NumberBlock(members, dtype) for dtype, members in groups.items()
     ]
     return blocks + [ShapedBlock(feature, dtypes[feature.input]) for feature in features if feature.shape]
+
+
+def _stand_in(feature: Feature, dtypes: Mapping[str, str]) -> Any:
+    """What a missing value becomes.
+
+    Raises:
+        ModelRefused: the manifest imputes a value that the feature would not take.
+    """
+    if feature.missing != "impute":
+        return float("nan")
+    value = feature.impute
+    if "int" in feature.dtype and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    for fault in _blocks([feature], dtypes)[0].faults([[value]]):
+        raise ModelRefused(f"feature '{feature.name}': the value to impute {fault.message}")
+    return value

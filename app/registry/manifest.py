@@ -14,6 +14,7 @@ import yaml
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from app.errors import ModelRefused
+from app.registry.strict_yaml import YamlInvalid, read_yaml
 from app.tensors import NUMPY_DTYPES
 
 Task = Literal["classification", "regression", "raw"]
@@ -22,6 +23,12 @@ Role = Literal["label", "probabilities", "logits", "value", "raw"]
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}")
 """Names of models and versions: an allow-list, so a name can never be a path."""
+
+TAKEN = frozenset(
+    "features instances columns prediction predictions probability probabilities outputs"
+    " model model_version cached request_id".split()
+)
+"""Keys of bodies and answers, which a model cannot give another meaning."""
 
 DEFAULT_TOLERANCE = 1e-5
 
@@ -118,6 +125,8 @@ class _FeatureSchema(_Strict):
             raise ValidationError("is needed exactly when missing is 'impute'", "impute")
         if data.get("missing") == "nan" and not data.get("dtype", "").startswith("float"):
             raise ValidationError("'nan' needs a float dtype", "missing")
+        if data.get("missing") == "nan" and data.get("shape"):
+            raise ValidationError("'nan' needs a plain value", "missing")
         low, high = data.get("range") or (None, None)
         if low is not None and high is not None and low > high:
             raise ValidationError("the first number is the smaller one", "range")
@@ -168,6 +177,9 @@ class ManifestSchema(Schema):
             raise ValidationError(f"named twice: {', '.join(repeated)}", "features")
         if data.get("entity_key") in names:
             raise ValidationError("is the name of a feature", "entity_key")
+        for key, other in (("entity_key", "probability_name"), ("probability_name", "entity_key")):
+            if data.get(key) is not None and data[key] in (*TAKEN, data.get(other)):
+                raise ValidationError("means something else in a body or an answer", key)
         if data.get("positive_label") is not None and data["positive_label"] not in data.get("labels", []):
             raise ValidationError("is not among labels", "positive_label")
 
@@ -189,9 +201,9 @@ def parse_manifest(text: str | bytes) -> Manifest:
         ModelRefused: it is no YAML, or a key is missing, unknown or has a value that is not allowed.
     """
     try:
-        data = yaml.load(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ModelRefused(f"manifest.yaml cannot be read: {' '.join(str(error).split())}") from None
+        data = read_yaml(text)
+    except YamlInvalid as error:
+        raise ModelRefused(f"manifest.yaml cannot be read: {error}") from None
     if not isinstance(data, dict):
         raise ModelRefused("manifest.yaml: must be a mapping of keys to values")
     try:

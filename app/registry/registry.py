@@ -5,7 +5,7 @@ its golden rows reproduce; one that is refused never takes another down with it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from threading import Lock
 from time import perf_counter
@@ -16,6 +16,10 @@ from app.registry.loading import RuntimeLoader, load_version
 from app.registry.repository import Repository
 from app.registry.version import ServedVersion
 from app.runtimes.base import RuntimeFailed
+
+
+UNLOADED = "unloaded on request; load the model to serve it again"
+"""The reason that is shown for versions somebody told this worker not to serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class Registry:
                 self._models = {
                     name: Model(name, versions, self._default_of(name, versions)) for name, versions in found.items()
                 }
+                if not found:
+                    self._log.error("models_dir_empty", models_dir=str(self.repository.root))
                 self._warn_of_absent_defaults()
             return self._models
 
@@ -116,6 +122,42 @@ class Registry:
         if served is None:
             raise ModelNotReady(name, version)
         return served
+
+    def unload(self, name: str) -> None:
+        """Stop serving a model in this worker; requests that have begun keep their version until they end.
+
+        Raises:
+            ModelNotFound
+        """
+        with self._loading:
+            model = self.model(name)
+            gone = {version: VersionState(version, None, UNLOADED) for version in model.versions}
+            self._replace(Model(name, gone, model.default))
+        self._log.info("model_unloaded", model=name)
+
+    def reload(self, name: str) -> None:
+        """Read a model's versions again in this worker and serve those that verify, new ones included.
+
+        A version that was served and is refused now goes on as it was.
+
+        Raises:
+            ModelNotFound: not served, and not in the repository either.
+            ModelRefused: a version was refused; the others are served.
+        """
+        found = [version for model, version in self.repository.versions() if model == name]
+        old = self.model(name).versions if not found or name in self.models else {}
+        fresh = {version: self._load_version(name, version) for version in found}
+        refused = {version: state.reason for version, state in fresh.items() if not state.served}
+        kept = {version: replace(old[version], reason=reason) for version, reason in refused.items() if version in old}
+        versions = fresh | kept
+        with self._loading:
+            self._replace(Model(name, versions, self._default_of(name, versions)))
+        if refused:
+            raise ModelRefused("; ".join(f"{name}/{version}: {reason}" for version, reason in refused.items()))
+
+    def _replace(self, model: Model) -> None:
+        """Readers hold the mapping without a lock: it is never changed, only exchanged."""
+        self._models = {**(self._models or {}), model.name: model}
 
     def _load_version(self, name: str, version: str) -> VersionState:
         started = perf_counter()

@@ -18,6 +18,9 @@ from app.registry.manifest import NAME, Manifest, dump_manifest, parse_manifest
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.yaml"
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_WEIGHTS_BYTES = 2 << 30
+"""What an ONNX file can be at most, and what is taken of each file beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,8 @@ class Repository:
         manifest = self.manifest(name, version)
         model = self._verified(name, version, MODEL_FILE, manifest.sha256)
         external = {
-            file: self._verified(name, version, file, digest) for file, digest in (manifest.external or {}).items()
+            file: self._verified(name, version, _inside(file), digest)
+            for file, digest in (manifest.external or {}).items()
         }
         return StoredVersion(manifest, model, external)
 
@@ -109,13 +113,15 @@ class Repository:
         return data
 
     def _read(self, name: str, version: str, file: str) -> bytes:
-        path = self.root / name / version / file
+        limit = MAX_MANIFEST_BYTES if file == MANIFEST_FILE else MAX_WEIGHTS_BYTES
         try:
-            real = path.resolve(strict=True)
+            real = Path(os.path.realpath(self.root / name / version / file, strict=True))
             if not real.is_relative_to(self.root.resolve()):
                 raise ModelRefused(f"{file} lies outside the model repository")
             if not real.is_file():
                 raise ModelRefused(f"{file} is not a regular file")
+            if real.stat().st_size > limit:
+                raise ModelRefused(f"{file} is larger than {limit} bytes")
             return real.read_bytes()
         except OSError as error:
             raise ModelRefused(f"{file} cannot be read: {error.strerror}") from None
@@ -125,6 +131,12 @@ def natural_order(version: str) -> tuple[tuple[int, str], ...]:
     """Sort key under which v10 follows v9."""
     parts = re.findall(r"\d+|\D+", version)
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+
+
+def _inside(file: str) -> str:
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise ModelRefused(f"external file '{file}' lies outside the version's folder")
+    return file
 
 
 def _folders(root: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.errors import InvalidInput, ModelFailed, ModelRefused
 from app.registry.encoder import Encoder
+from app.registry.fit import check_fit
 from app.registry.interpreter import Interpreter
 from app.registry.manifest import GoldenRow, Manifest
 from app.runtimes.base import Runtime, RuntimeFailed
@@ -17,7 +18,7 @@ class ServedVersion:
     """Ready to answer. Immutable; shared by all request threads of a worker."""
 
     def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
-        _check_wiring(manifest, runtime)
+        check_fit(manifest, runtime)
         self.manifest = manifest
         self.label = f"{manifest.name}/{manifest.version}"
         self.digest = manifest.digest
@@ -78,35 +79,3 @@ def _same(actual: Any, expected: Any, tolerance: float) -> bool:
 def _brief(value: Any) -> str:
     text = str(np.asarray(value).tolist())
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _check_wiring(manifest: Manifest, runtime: Runtime) -> None:
-    """Every ONNX input is fed by as many features as it has columns, every named output exists.
-
-    Raises:
-        ModelRefused: names the input, output or feature at fault.
-    """
-    inputs = {item.name: item for item in runtime.inputs}
-    fed: dict[str, list[Any]] = {name: [] for name in inputs}
-    for feature in manifest.features:
-        if feature.input not in inputs:
-            raise ModelRefused(f"feature '{feature.name}' feeds '{feature.input}'; the inputs are {', '.join(inputs)}")
-        fed[feature.input].append(feature)
-    for name, features in fed.items():
-        spec = inputs[name]
-        width = len(features) if not any(item.shape for item in features) else 1
-        wanted = 1 if len(spec.shape) == 1 or any(item.shape for item in features) else spec.shape[-1]
-        if (
-            not features
-            or (wanted is not None and spec.shape and width != wanted)
-            or (width > 1 and len(features) != width)
-        ):
-            raise ModelRefused(f"input '{name}' takes {wanted or 'some'} columns, {len(features)} features feed it")
-        if any(item.shape for item in features) and len(features) > 1:
-            raise ModelRefused(f"input '{name}' takes one shaped feature, {len(features)} feed it")
-        if (spec.dtype == "string") != (features[0].dtype == "string"):
-            raise ModelRefused(f"input '{name}' is of {spec.dtype}, its features of {features[0].dtype}")
-    known = {item.name for item in runtime.outputs}
-    missing = [item.name for item in manifest.outputs if item.name not in known]
-    if missing:
-        raise ModelRefused(f"the model has no output '{missing[0]}'; it has {', '.join(sorted(known))}")
