@@ -14,6 +14,7 @@ from random import getrandbits
 from time import monotonic
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -30,6 +31,12 @@ _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 4
 _log = logger("sluice.worker")
 
 
+class ServerLog(Logger):
+    """Gunicorn's log without its access log: ours is written by ``api.hooks``, and gunicorn formats what it drops."""
+
+    access_log_enabled = False
+
+
 class Worker(ThreadWorker):
     """One process: a loop that accepts, threads that answer."""
 
@@ -38,6 +45,7 @@ class Worker(ThreadWorker):
         for listener in self.sockets:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
+        _log.info("worker_ready", pid=self.pid)
         super().run()
 
     def handle(self, conn: Any) -> Any:
@@ -46,11 +54,12 @@ class Worker(ThreadWorker):
         request_id.set(None)
         if outcome is False:
             _hang_up(conn.sock)
+            conn.hung_up = True
         return outcome
 
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Back in the loop: only a connection that goes on needs anything done."""
-        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
+        if hasattr(conn, "hung_up"):
             self.nr_conns -= 1
         else:
             super().finish_request(conn, fs)

@@ -30,9 +30,13 @@ class TinyModel:
         """The same with a golden row."""
         return self.but(golden=(GoldenRow(features, outputs),))
 
-    def add(self, repository: Repository) -> Path:
+    def holding(self, model: bytes) -> "TinyModel":
+        """The same manifest, with the right digest, over another file."""
+        return replace(self, model=model).but(sha256=hashlib.sha256(model).hexdigest())
+
+    def add(self, repository: Repository, external: Mapping[str, bytes] | None = None) -> Path:
         """Write it; the version's folder."""
-        return repository.add(self.manifest, self.model, {})
+        return repository.add(self.manifest, self.model, external or {})
 
 
 def identity(width: int = 2, name: str = "identity", version: str = "v1") -> TinyModel:

@@ -54,9 +54,12 @@ class Server(Program):
         )
 
     def answers(self) -> bool:
-        """All workers are there and /health/live is answered."""
+        """Every worker says that it has loaded its models, and /health/live is answered."""
+        log = self.log
+        if sum(f'"pid":{pid},"event":"worker_ready"' in log for pid in self.workers) < self._wanted:
+            return False
         try:
-            return len(self.workers) == self._wanted and self.get("/health/live", timeout=5).status == 200
+            return self.get("/health/live", timeout=5).status == 200
         except OSError:
             return False
 
