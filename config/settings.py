@@ -292,8 +292,9 @@ def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
 
 def _shown(default: Any) -> str:
     if isinstance(default, bool):
-        return "on" if default else "off"
-    return " ".join(default) if isinstance(default, tuple) else str(default)
+        return "`on`" if default else "`off`"
+    text = " ".join(default) if isinstance(default, tuple) else str(default)
+    return f"`{text}`" if text else "none"
 
 
 def reference_table() -> str:
@@ -301,6 +302,5 @@ def reference_table() -> str:
     lines = ["| variable | default | allowed | what it does |", "|---|---|---|---|"]
     for item in fields(Settings):
         meta = item.metadata
-        default = ("on" if item.default else "off") if item.type is bool else item.default
-        lines.append(f"| `{meta['env']}` | `{default}` | {meta['allowed']} | {meta['text']} |")
+        lines.append(f"| `{meta['env']}` | {_shown(item.default)} | {meta['allowed']} | {meta['text']} |")
     return "\n".join(lines) + "\n"
