@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from app.api.application import Application
 from app.api.cache_stats import blueprint as cache_stats
 from app.api.docs import blueprint as docs
 from app.api.errors import register_error_handlers
@@ -24,7 +25,7 @@ def create_app(settings: Settings) -> Flask:
     Raises:
         ConfigInvalid: a file of the operator's has a mistake.
     """
-    app = Flask("sluice", static_folder=None)
+    app = Application("sluice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = build_services(settings)
