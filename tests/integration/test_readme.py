@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.conftest import StartServer
 from tests.programs import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+KEY = "dev-key-of-the-readme-test-only"
 CALLS = re.findall(r"```sh\n(curl .*?)```.*?```json\n(.*?)```", README, re.DOTALL)
 
 
@@ -27,11 +29,15 @@ def test_there_are_calls_to_try() -> None:
 
 
 @pytest.mark.parametrize(("call", "printed"), CALLS)
-def test_pasting_a_call_prints_what_stands_below_it(start_server: StartServer, call: str, printed: str) -> None:
-    server = start_server()
-    command = call.replace("http://127.0.0.1:8000", server.url)
-    assert command != call
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True)
+def test_pasting_a_call_prints_what_stands_below_it(
+    start_server: StartServer, tmp_path: Path, call: str, printed: str
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "development.key").write_text(KEY, encoding="utf-8")
+    server = start_server({"SLUICE_AUTH": "on", "SLUICE_BOOTSTRAP_ADMIN_KEY": KEY})
+    command = ["bash", "-c", call.replace("http://127.0.0.1:8000", server.url)]
+    assert server.url in command[-1]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True)
     answer, wanted = json.loads(result.stdout), json.loads(printed)
     assert answer.keys() == wanted.keys()
     assert len(answer.pop("request_id")) == len(wanted.pop("request_id"))
