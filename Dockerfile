@@ -1,5 +1,5 @@
 # The serving set and nothing else. Build:  docker build -t sluice .
-# Run:  docker run --rm -p 8000:8000 --read-only sluice
+# Run:  docker run --rm -p 8000:8000 --read-only -e SLUICE_BOOTSTRAP_ADMIN_KEY=... sluice
 # Your own models:  docker run ... -v "$PWD/models:/srv/sluice/models:ro" sluice
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm

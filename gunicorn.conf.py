@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.factory import prepare_worker
 from app.greeting import greeting
-from app.processors import pin_worker, refuse_taken_address
+from app.processors import pin_worker, refuse_taken_address, rest_collector
 from app.telemetry.logs import logging_config, wants_console
 from config.deployment import load_deployment
 from config.invalid import ConfigInvalid
@@ -22,6 +22,7 @@ except ConfigInvalid as error:
 wsgi_app = "wsgi:app"
 bind = _settings.bind
 worker_class = "app.worker.Worker"
+logger_class = "app.worker.ServerLog"
 workers = _settings.workers
 threads = _settings.threads
 reuse_port = not bind.startswith("unix:")
@@ -45,6 +46,7 @@ def on_starting(server):
 def post_worker_init(worker):
     """After the application is built, before the worker accepts: load the models, then take one core."""
     prepare_worker(worker.wsgi)
+    rest_collector()
     if _settings.pin_workers:
         pin_worker(worker.age, _settings.workers)
     if _settings.greeting and worker.age == 1:

@@ -1,5 +1,6 @@
 """What a worker process does with the machine it is on: its core, its address."""
 
+import gc
 import os
 import socket
 
@@ -13,6 +14,18 @@ def pin_worker(age: int, workers: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= workers > 0:
         os.sched_setaffinity(0, {cores[(age - 1) % len(cores)]})
+
+
+def rest_collector() -> None:
+    """Let the garbage collector look at less, and more rarely. Call it when everything is loaded.
+
+    Modules and models live as long as the process, so they are taken out of its sight. What remains is counted: the
+    collector starts whenever 700 more containers were made than freed, and a body of 1,000 rows alone makes 4,000, none
+    of them garbage. Requests leave eight small objects in a cycle (the router's), never a body.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def refuse_taken_address(host: str, port: int) -> None:

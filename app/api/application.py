@@ -47,5 +47,5 @@ class Application(Flask):
             url_scheme=request.scheme,
             path_info=request.path,
             default_method=request.method,
-            query_args=request.query_string,
+            query_args=request.environ.get("QUERY_STRING", ""),
         )

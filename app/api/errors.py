@@ -96,6 +96,7 @@ def _from_schema(error: ValidationError) -> Response:
 
 def _from_http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
+    error.__traceback__ = None  # marshmallow's frame refers to the error: a cycle that would keep the body
         return Response(error.get_body(), error.code, error.get_headers())
     kind = HTTPStatus(error.code).phrase.lower().replace(" ", "-").replace("'", "")
     written_here = error.description if error.description != type(error).description else None
