@@ -252,6 +252,26 @@ class Settings:
         "1 to 10000",
         "How many servers share a quota; each takes its part of it while shared state is away.",
     )
+    metrics: bool = _setting(
+        "SLUICE_METRICS", True, _switch, "on, off", "Count requests for Prometheus, and show them at `/metrics`."
+    )
+    runtime_dir: Path | None = _setting(
+        "PROMETHEUS_MULTIPROC_DIR",
+        None,
+        Path,
+        "a folder in memory",
+        "What the workers of one server share while it runs. Gunicorn's configuration makes one and removes it.",
+    )
+    statsd_host: str = _setting(
+        "SLUICE_STATSD_HOST", "", _matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where to send metrics as statsd."
+    )
+    statsd_port: int = _setting("SLUICE_STATSD_PORT", 8125, _integer(1, 65535), "1 to 65535", "The UDP port there.")
+    statsd_prefix: str = _setting(
+        "SLUICE_STATSD_PREFIX", "sluice", _matching(r"[A-Za-z0-9_.-]+"), "a word", "What each statsd name begins with."
+    )
+    statsd_tags: bool = _setting(
+        "SLUICE_STATSD_TAGS", False, _switch, "on, off", "Write labels as DogStatsD tags, not as parts of the name."
+    )
     max_requests: int = _setting(
         "SLUICE_MAX_REQUESTS",
         0,

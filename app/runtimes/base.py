@@ -27,6 +27,10 @@ class Runtime(Protocol):
     outputs: Sequence[TensorSpec]
     metadata: Mapping[str, str]
 
+    def learn(self, row: Feed) -> None:
+        """Warm up with copies of one row, and measure; called once, before the model serves."""
+        ...
+
     def run(self, feed: Feed) -> list[Any]:
         """Outputs in the order of ``outputs``: arrays, or lists of mappings where the dtype is ``map``.
 

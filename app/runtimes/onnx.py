@@ -6,6 +6,7 @@ loaded from bytes cannot reach any other file (onnxruntime refuses its external 
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ class OnnxRuntime:
         self._names = [item.name for item in self.outputs]
         self._run = session.run
         self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)
+
+    def learn(self, row: Feed) -> None:
+        """The first run lays out memory; better now than in a request. See ``Runtime.learn``."""
+        with suppress(RuntimeFailed):
+            self.run(row)
 
     def run(self, feed: Feed) -> list[Any]:
         """Outputs in declared order; see ``Runtime.run``."""
