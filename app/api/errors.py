@@ -90,13 +90,13 @@ def _from_cause(error: SluiceError) -> Response:
 
 
 def _from_schema(error: ValidationError) -> Response:
+    error.__traceback__ = None  # marshmallow's frame refers to the error: a cycle that would keep the body
     messages = sorted(error.normalized_messages().items())[:MAX_REPORTED]
     return _from_cause(InvalidInput({clip(str(field)): list(texts) for field, texts in messages}))
 
 
 def _from_http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
-    error.__traceback__ = None  # marshmallow's frame refers to the error: a cycle that would keep the body
         return Response(error.get_body(), error.code, error.get_headers())
     kind = HTTPStatus(error.code).phrase.lower().replace(" ", "-").replace("'", "")
     written_here = error.description if error.description != type(error).description else None
