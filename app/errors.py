@@ -83,6 +83,21 @@ class GateUnavailable(SluiceError):
         super().__init__("Shared state is away; calls that change something are refused until it is back.")
 
 
+class DeadlineExceeded(SluiceError):
+    """The answer would come too late; the work was not begun, or given up while it waited."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(f"The deadline passed after {waited_s * 1000:.0f} ms of waiting; nothing was computed.")
+
+
+class Overloaded(SluiceError):
+    """More is waiting than can be done in time; ``retry_after_s`` is when it is worth coming again."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("The server has as much as it can do; come again shortly.")
+        self.retry_after_s = retry_after_s
+
+
 class ModelRefused(SluiceError):
     """A version that must not be served: wrong digest, broken file, golden rows that do not reproduce."""
 

@@ -8,6 +8,7 @@ from app.api.docs import blueprint as docs
 from app.api.errors import register_error_handlers
 from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
+from app.api.metrics import blueprint as metrics
 from app.api.models import blueprint as models
 from app.api.prediction import blueprint as prediction
 from app.commands import register_commands
@@ -15,7 +16,7 @@ from app.services import EXTENSION, Services
 from app.wiring import build_services
 from config.settings import Settings
 
-BLUEPRINTS = (prediction, models, cache_stats, health, docs)
+BLUEPRINTS = (prediction, models, cache_stats, health, metrics, docs)
 """Add an endpoint: write its package under ``api/`` and name its blueprint here."""
 
 
@@ -44,3 +45,4 @@ def prepare_worker(app: Flask) -> None:
     if here.keyring is not None:
         here.keyring.start()
     here.cache_report.start()
+    here.observation.start()

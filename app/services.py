@@ -14,6 +14,9 @@ from app.gateway.key_desk import KeyDesk
 from app.gateway.keyring import Keyring
 from app.predictor import Predictor
 from app.registry.registry import Registry
+from app.telemetry.metrics import Metrics
+from app.telemetry.prometheus import Prometheus
+from app.telemetry.statsd import Statsd
 from app.tensors import Prediction, Request, row_count
 
 EXTENSION = "sluice"
@@ -26,6 +29,21 @@ class Doorkeeping:
     trusted_networks: Sequence[Network] = ()
     trust_socket: bool = False
     cors_origins: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Where events are told (``metrics``), and the observers behind it as far as they are on."""
+
+    metrics: Metrics
+    prometheus: Prometheus | None
+    statsd: Statsd | None
+
+    def start(self) -> None:
+        """Start the observers' threads, in the worker."""
+        for observer in (self.prometheus, self.statsd):
+            if observer is not None:
+                observer.start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +62,16 @@ class Services:
     key_desk: Callable[[], KeyDesk]
     doorkeeping: Doorkeeping
     dependencies: Mapping[str, Callable[[], str]]
+    observation: Observation
     log: Any
     max_rows: int
     max_body_bytes: int
     access_log: bool
+
+    @property
+    def metrics(self) -> Metrics:
+        """Where to tell what happened."""
+        return self.observation.metrics
 
     def predict(self, request: Request, caller: Caller) -> Prediction:
         """Charge the caller for the rows, then predict: what every door does.

@@ -1,6 +1,6 @@
 """Settings -> Services: the one place that constructs. To see what depends on what, read this top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -14,9 +14,12 @@ from app.cache.tiered import PredictionCache
 from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk
 from app.gateway.audit import AuditLog
 from app.gateway.keyring import Keyring
+from app.metrics_wiring import build_observation
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
+from app.runtimes.base import Runtime
+from app.runtimes.batcher import Batcher, BatchPlan
 from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
 from app.services import Services
@@ -24,7 +27,7 @@ from app.state.base import State
 from app.state.memory import MemoryState
 from app.state.redis import RedisLink, RedisState, connect
 from app.telemetry.logs import configure_logs, logger
-from config.deployment import CacheDeployment, Deployment, load_deployment
+from config.deployment import CacheDeployment, Deployment, ModelDeployment, load_deployment
 from config.invalid import ConfigInvalid
 from config.prices import load_hourly_price
 from config.settings import Settings
@@ -45,6 +48,7 @@ def build_services(settings: Settings) -> Services:
     gate, keyring = build_gate(settings, state, link, audit)
     registry = _registry(settings, deployment)
     cache = _cache(settings, deployment, link)
+    dependencies = _dependencies(link, audit, keyring)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
@@ -54,7 +58,8 @@ def build_services(settings: Settings) -> Services:
         keyring=keyring,
         key_desk=partial(build_key_desk, settings, link, audit),
         doorkeeping=build_doorkeeping(settings),
-        dependencies=_dependencies(link, audit, keyring),
+        dependencies=dependencies,
+        observation=build_observation(settings, registry, dependencies),
         log=logger("sluice.api"),
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
@@ -80,11 +85,25 @@ def _registry(settings: Settings, deployment: Deployment) -> Registry:
     versions = {name: model.default_version for name, model in deployment.models.items() if model.default_version}
     return Registry(
         Repository(settings.models_dir),
-        partial(OnnxRuntime, threads=inference_threads(settings)),
+        partial(_load_runtime, inference_threads(settings), deployment),
         logger("sluice.registry"),
         deployment.default_model,
         versions,
     )
+
+
+def _load_runtime(
+    threads: int, deployment: Deployment, model: bytes, external: Mapping[str, bytes], name: str
+) -> Runtime:
+    chosen = deployment.models.get(name, ModelDeployment()).batching
+    plan = BatchPlan(
+        chosen.mode,
+        chosen.max_batch_size,
+        chosen.max_queue_delay_ms / 1000,
+        chosen.latency_objective_ms / 1000,
+        chosen.max_queue_ms / 1000,
+    )
+    return Batcher(OnnxRuntime(model, external, threads), plan)
 
 
 def _cache(settings: Settings, deployment: Deployment, link: RedisLink | None) -> PredictionCache:

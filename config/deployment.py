@@ -26,11 +26,29 @@ class CacheDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchDeployment:
+    """How concurrent calls of a model are joined.
+
+    ``max_batch_size`` None: as many rows as are measured to be useful under ``latency_objective_ms``.
+    ``max_queue_delay_ms`` is how long a batch that is not full waits for more, ``max_queue_ms`` how much work may wait
+    before more is refused.
+    """
+
+    mode: CacheMode = "auto"
+    max_batch_size: int | None = None
+    max_queue_delay_ms: float = 0.0
+    latency_objective_ms: float = 100.0
+    max_queue_ms: float = 500.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDeployment:
-    """How one model is served."""
+    """How one model is served. ``timeout_ms`` is its deadline for callers that name none."""
 
     default_version: str | None = None
     cache: CacheDeployment | None = None
+    batching: BatchDeployment = field(default_factory=BatchDeployment)
+    timeout_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,21 @@ class _CacheSchema(Schema):
         return CacheDeployment(**data)
 
 
+class _BatchSchema(Schema):
+    mode = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
+    max_batch_size = fields.Integer(allow_none=True, validate=validate.Range(min=1, max=65_536))
+    max_queue_delay_ms = fields.Float(validate=validate.Range(min=0, max=10_000))
+    latency_objective_ms = fields.Float(validate=validate.Range(min=0.1, max=600_000))
+    max_queue_ms = fields.Float(validate=validate.Range(min=1, max=600_000))
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> BatchDeployment:
+        return BatchDeployment(**data)
+
+
 class _ModelSchema(Schema):
+    batching = fields.Nested(_BatchSchema)
+    timeout_ms = fields.Float(validate=validate.Range(min=1, max=3_600_000))
     cache = fields.Nested(_CacheSchema)
     default_version = fields.String(validate=validate.Regexp(NAME, error="must be a version's folder name"))
 
@@ -120,7 +152,8 @@ def _explain(text: str, path: str) -> str:
         return text
     steps = path.partition(": ")[2].split(".")
     schema: type[Schema] = _ModelSchema if steps[0] == "models" else _DeploymentSchema
-    return f"unknown key; allowed: {_keys(_CacheSchema if 'cache' in steps[:-1] else schema)}"
+    nested = {"cache": _CacheSchema, "batching": _BatchSchema}
+    return f"unknown key; allowed: {_keys(nested.get(steps[-2] if len(steps) > 1 else '', schema))}"
 
 
 def _keys(schema: type[Schema]) -> str:

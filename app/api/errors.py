@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api.headers import add_refusal
 from app.errors import (
+    DeadlineExceeded,
     Forbidden,
     GateUnavailable,
     InvalidInput,
@@ -18,6 +19,7 @@ from app.errors import (
     ModelNotFound,
     ModelNotReady,
     ModelRefused,
+    Overloaded,
     QuotaExceeded,
     SluiceError,
     Unauthenticated,
@@ -37,6 +39,8 @@ STATUS: dict[type[SluiceError], tuple[int, str]] = {
     Forbidden: (403, "forbidden"),
     QuotaExceeded: (429, "quota-exceeded"),
     GateUnavailable: (503, "state-unavailable"),
+    Overloaded: (503, "overloaded"),
+    DeadlineExceeded: (504, "deadline-exceeded"),
     ModelRefused: (422, "model-refused"),
 }
 """One line per cause. A cause that is missing here is our mistake, and answers 500."""
@@ -84,6 +88,8 @@ def _from_cause(error: SluiceError) -> Response:
     answer = problem(status, kind, str(error), getattr(error, "errors", None))
     if isinstance(error, QuotaExceeded):
         add_refusal(answer.headers, error)
+    elif isinstance(error, Overloaded):
+        answer.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     elif isinstance(error, Unauthenticated):
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from random import getrandbits
 from time import perf_counter
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -17,6 +18,8 @@ from app.telemetry.logs import request_id
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 """What is taken over from a caller's X-Request-ID: enough for any tracing system, harmless in a log."""
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def register_hooks(app: Flask) -> None:
@@ -69,12 +72,15 @@ def _end(response: Response) -> Response:
     add_standing(headers, g.get("standing"))
     if here.doorkeeping.cors_origins:
         allow_origin(headers, here.doorkeeping.cors_origins)
+    seconds = perf_counter() - g.started
+    rule = request.url_rule
+    here.metrics.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
     if here.access_log:
-        _log(response)
+        _log(response, seconds)
     return response
 
 
-def _log(response: Response) -> None:
+def _log(response: Response, seconds: float) -> None:
     environ, caller = request.environ, g.get("caller")
     write_access(
         {
@@ -82,9 +88,9 @@ def _log(response: Response) -> None:
             "method": environ["REQUEST_METHOD"],
             "path": environ["PATH_INFO"],
             "status": response.status_code,
-            "duration_ms": round((perf_counter() - g.started) * 1000, 3),
+            "duration_ms": round(seconds * 1000, 3),
             "client": g.address,
             "caller": caller.subject if caller else None,
-            **g.get("facts", {}),
+            **g.get("facts", _NOTHING),
         }
     )

@@ -11,7 +11,7 @@ from app.runtimes.base import Runtime
 class RuntimeLoader(Protocol):
     """Turns a model file into a runtime."""
 
-    def __call__(self, model: bytes, external: Mapping[str, bytes]) -> Runtime:
+    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
         """Raises RuntimeFailed."""
         ...
 
@@ -24,6 +24,7 @@ def load_version(repository: Repository, load_runtime: RuntimeLoader, name: str,
         RuntimeFailed: the engine does not take the model.
     """
     stored = repository.read(name, version)
-    served = ServedVersion(stored.manifest, load_runtime(stored.model, stored.external))
+    served = ServedVersion(stored.manifest, load_runtime(stored.model, stored.external, name))
     served.verify()
+    served.learn()
     return served

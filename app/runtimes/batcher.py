@@ -79,6 +79,7 @@ class Batcher:
         self._plan = plan
         self._queue: deque[_Call] = deque()
         self._queued_rows = 0
+        self._running_rows = 0
         self._busy = False
         self._lock = Lock()
         self._more = Condition(self._lock)
@@ -142,13 +143,19 @@ class Batcher:
         return call.result()
 
     def _enqueue(self, call: _Call) -> None:
-        ahead = self.fit.seconds(self.max_rows) * (1 + self._queued_rows // self.max_rows)
+        ahead = self._work_ahead()
         due = None if call.deadline is None else call.deadline - call.arrived
         if ahead > self._plan.queue_s or (due is not None and ahead > due):
             raise Overloaded(ahead)
         self._queue.append(call)
         self._queued_rows += call.rows
         self._more.notify()
+
+    def _work_ahead(self) -> float:
+        """Seconds until a call that queues now would begin, when the batch that runs has only just begun."""
+        full, rest = divmod(self._queued_rows, self.max_rows)
+        waiting = full * self.fit.seconds(self.max_rows) + (self.fit.seconds(rest) if rest else 0.0)
+        return self.fit.seconds(self._running_rows) + waiting
 
     def _linger(self, batch: list[_Call]) -> None:
         """Wait up to the plan's delay for a fuller batch; the lock is free meanwhile."""
@@ -175,6 +182,7 @@ class Batcher:
 
     def _lead(self, batch: list[_Call]) -> None:
         """Run a batch, then hand the engine on. Only whoever leads touches the engine."""
+        self._running_rows = sum(call.rows for call in batch)
         try:
             self._execute(batch)
         finally:

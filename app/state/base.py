@@ -11,8 +11,7 @@ class StateUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a take was given: ``units`` (0 when fewer than needed were left), how many remain for anybody in this
-    window, and the seconds until it ends."""
+    """What a take was given: ``units`` (0: too few were left), how many remain for anybody, and until when."""
 
     units: int
     remaining: int

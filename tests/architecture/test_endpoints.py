@@ -20,8 +20,8 @@ from tests.servers import Server
 
 PACKAGES = [module.name for module in iter_modules(app.api.__path__) if module.ispkg]
 
-WITHOUT_SCHEMAS = {"docs"}
-"""Its one JSON answer is the OpenAPI document, whose shape is OpenAPI's."""
+WITHOUT_SCHEMAS = {"docs", "metrics"}
+"""Their shapes are OpenAPI's and Prometheus'."""
 
 OFFLINE = ("app.commands", "app.registry.intake")
 """Their errors are for whoever types a command; no request meets them."""

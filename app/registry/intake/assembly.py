@@ -73,7 +73,7 @@ def take_in(model: bytes, folder: Path, options: Options, sample: Sample | None,
 
 def _load(load_runtime: RuntimeLoader, model: bytes, external: Mapping[str, bytes]) -> Runtime:
     try:
-        return load_runtime(model, external)
+        return load_runtime(model, external, "")
     except RuntimeFailed as error:
         raise IntakeRefused(f"onnxruntime does not load this file: {error}") from None
 
