@@ -1,4 +1,4 @@
-"""What a worker process does with the machine it is on: its core, its address."""
+"""What a worker process does with the machine it is on: its core, its memory, its address."""
 
 import gc
 import os
