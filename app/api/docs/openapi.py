@@ -61,7 +61,8 @@ def _add_documents(spec: APISpec) -> None:
     )
     body = {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}}}
     spec.path("/openapi.json", operations={"get": _operation("This document", "server", body)})
-    numbers = {"200": {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    numbers = {"200": {"description": "Prometheus' text format.", "content": text}}
     spec.path("/metrics", operations={"get": _operation("The numbers of every worker", "server", numbers)})
 
 

@@ -1,0 +1,46 @@
+"""Settings -> metrics: the part of ``wiring`` that builds who is told what happens."""
+
+from collections.abc import Callable, Mapping
+
+from app.registry.registry import Registry
+from app.services import Observation
+from app.telemetry.logs import logger
+from app.telemetry.metrics import Metrics, fan_out
+from app.telemetry.prometheus import Prometheus, Reading
+from app.telemetry.statsd import Statsd
+from config.settings import Settings
+
+Health = Callable[[], str]
+
+
+def build_observation(settings: Settings, registry: Registry, dependencies: Mapping[str, Health]) -> Observation:
+    """Everyone who is told, and the gauges over what is built already."""
+    prometheus = Prometheus(settings.runtime_dir) if settings.metrics else None
+    statsd = _statsd(settings, prometheus) if settings.statsd_host else None
+    if prometheus:
+        asked = dict(dependencies) | ({"statsd": statsd.health} if statsd else {})
+        prometheus.watch("sluice_degraded", lambda: _degraded(asked))
+        prometheus.watch("sluice_model_served", lambda: _served(registry))
+    told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
+    metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
+    return Observation(metrics, prometheus, statsd)
+
+
+def _statsd(settings: Settings, prometheus: Prometheus | None) -> Statsd:
+    def lost(count: int) -> None:
+        if prometheus:
+            prometheus.dropped("statsd", count)
+
+    return Statsd((settings.statsd_host, settings.statsd_port), settings.statsd_prefix, settings.statsd_tags, lost)
+
+
+def _degraded(dependencies: Mapping[str, Health]) -> Reading:
+    return {(name,): float(ask() != "up") for name, ask in dependencies.items()}
+
+
+def _served(registry: Registry) -> Reading:
+    return {
+        (model.name, version): float(state.served is not None)
+        for model in registry.models.values()
+        for version, state in model.versions.items()
+    }
