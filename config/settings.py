@@ -263,7 +263,7 @@ class Settings:
         "What the workers of one server share while it runs. Gunicorn's configuration makes one and removes it.",
     )
     statsd_host: str = _setting(
-        "SLUICE_STATSD_HOST", "", _matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where to send metrics as statsd."
+        "SLUICE_STATSD_HOST", "", _matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where metrics go as statsd."
     )
     statsd_port: int = _setting("SLUICE_STATSD_PORT", 8125, _integer(1, 65535), "1 to 65535", "The UDP port there.")
     statsd_prefix: str = _setting(
