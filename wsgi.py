@@ -1,6 +1,6 @@
 """The WSGI entry point: ``gunicorn wsgi:app``, and ``flask --app wsgi`` for the command line."""
 
-from app import create_app
+from app.factory import create_app
 from config.invalid import ConfigInvalid
 from config.settings import Settings
 

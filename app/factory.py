@@ -41,8 +41,4 @@ def create_app(settings: Settings) -> Flask:
 def prepare_worker(app: Flask) -> None:
     """What gunicorn does in each worker before it accepts: read and verify every model, start what runs beside."""
     here: Services = app.extensions[EXTENSION]
-    here.registry.load()
-    if here.keyring is not None:
-        here.keyring.start()
-    here.cache_report.start()
-    here.observation.start()
+    here.start()

@@ -28,8 +28,8 @@ def rest_collector() -> None:
     gc.set_threshold(50_000)
 
 
-def refuse_taken_address(host: str, port: int) -> None:
-    """Stop with a message when something already listens there.
+def refuse_taken_address(host: str, port: int, setting: str = "PORT") -> None:
+    """Stop with a message when something already listens there; ``setting`` is what chooses another port.
 
     Raises:
         SystemExit: the address cannot be bound.
@@ -40,4 +40,5 @@ def refuse_taken_address(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise SystemExit(f"sluice: cannot listen on {host}:{port} ({error.strerror}); set HOST or PORT") from None
+            why = f"cannot listen on {host}:{port} ({error.strerror}); set HOST or {setting}"
+            raise SystemExit(f"sluice: {why}") from None

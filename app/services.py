@@ -73,6 +73,14 @@ class Services:
         """Where to tell what happened."""
         return self.observation.metrics
 
+    def start(self) -> None:
+        """What each process does before it takes requests: read and verify every model, start what runs beside."""
+        self.registry.load()
+        if self.keyring is not None:
+            self.keyring.start()
+        self.cache_report.start()
+        self.observation.start()
+
     def predict(self, request: Request, caller: Caller) -> Prediction:
         """Charge the caller for the rows, then predict: what every door does.
 

@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
 
-from app import create_app
-from config.settings import Settings
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, Outcome
 from tests.estimators import CLASSIFIERS, DOUBLES, MULTI_OUTPUT, OTHERS, REGRESSORS, Case, cases, wrong_rows
 from tests.servers import Server
 
@@ -23,11 +20,11 @@ class Zoo:
     """A server with every model in it, and what adding each of them said."""
 
     server: Server
-    added: dict[str, Result]
+    added: dict[str, Outcome]
 
     def answers(self, case: Case) -> list[dict[str, Any]]:
         """The whole table over HTTP, as lists in order."""
-        assert self.added[case.name].exit_code == 0, self.added[case.name].output
+        assert self.added[case.name].status == 0, self.added[case.name].err
         answer = self.server.post(f"/v1/models/{case.name}/predict", {"instances": case.table.tolist()})
         assert answer.status == 200, answer.body[:500]
         predictions: list[dict[str, Any]] = answer.json()["predictions"]
@@ -38,15 +35,12 @@ class Zoo:
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     """Every case added through the command line's own code, then one server for all."""
     folder = tmp_path_factory.mktemp("zoo")
-    settings = Settings.from_env({"SLUICE_MODELS_DIR": str(folder / "models"), "SLUICE_DEPLOYMENT_FILE": "/dev/null"})
-    app = create_app(settings)
+    command = CommandLine(folder / "models")
     added = {}
     for case in CASES.values():
         file = folder / f"{case.name}.onnx"
         file.write_bytes(case.onnx)
-        with app.app_context():
-            words = ["models", "add", str(file), "--name", case.name, "--version", "v1"]
-            added[case.name] = app.test_cli_runner().invoke(args=words)
+        added[case.name] = command.add(file, case.name)
     with Server(folder / "server", models=folder / "models") as server:
         yield Zoo(server, added)
 

@@ -7,6 +7,7 @@ from flask import Blueprint
 from app.api.access import public
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
 from app.api.json import json_response
+from app.registry.readiness import can_answer
 from app.registry.registry import Model, Registry
 from app.services import services
 
@@ -48,15 +49,10 @@ _WORDS = {"ready": "healthy", "degraded": "degraded", "unready": "unhealthy"}
 
 def _status(registry: Registry) -> str:
     """``unready`` when /predict has nothing to answer with, ``degraded`` when some version was refused."""
-    models = registry.models
-    if registry.default_model is not None:
-        usable = registry.default_model in models and models[registry.default_model].served is not None
-    else:
-        usable = any(model.served for model in models.values())
-    if not usable:
+    if not can_answer(registry):
         return "unready"
     whole = set(_dependencies().values()) <= {"up"} and all(
-        state.served for model in models.values() for state in model.versions.values()
+        state.served for model in registry.models.values() for state in model.versions.values()
     )
     return "ready" if whole else "degraded"
 
