@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help install run test check format bench lock clean packages
+.PHONY: help install run run-grpc test check format bench lock clean packages
 
 PYTHON ?=
 ARGS ?=
@@ -27,6 +27,9 @@ install: $(VENV)/.serving ## Create .venv with exactly the pinned packages servi
 run: $(VENV)/.serving ## Serve the models on 127.0.0.1:8000 (HOST, PORT, WEB_CONCURRENCY and SLUICE_* are respected)
 	@scripts/run_here.sh $(BIN)
 
+run-grpc: $(VENV)/.serving ## Serve the same models over gRPC on 127.0.0.1:8001 (SLUICE_GRPC_PORT and the variables of run)
+	@scripts/run_here.sh $(BIN) python -m app.rpc
+
 test: $(VENV)/.development packages ## Run every test (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -37,6 +40,7 @@ check: $(VENV)/.development ## Format, lint, types, import contracts, Dockerfile
 	@$(BIN)/lint-imports
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/python scripts/settings_table.py --check
+	@$(BIN)/python scripts/generate_grpc.py --check
 
 format: $(VENV)/.development ## Rewrite the code in the house style
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -279,6 +279,20 @@ class Settings:
         "0 to 1000000000",
         "Requests after which a worker is replaced (plus up to a tenth, at random); 0 never.",
     )
+    grpc_port: int = _setting(
+        "SLUICE_GRPC_PORT",
+        8001,
+        _integer(1, 65535),
+        "1 to 65535",
+        "Port of the gRPC door, on `HOST`; on 127.0.0.1 where that is a unix socket.",
+    )
+    grpc_waiting: int = _setting(
+        "SLUICE_GRPC_WAITING",
+        64,
+        _integer(0, 100_000),
+        "0 to 100000",
+        "gRPC calls that may wait for a thread in each process; the next one is refused.",
+    )
     greeting: bool = _setting(
         "SLUICE_GREETING", False, _switch, "on, off", "Print the address and a curl that works once ready."
     )
@@ -289,6 +303,16 @@ class Settings:
         if self.host.startswith("unix:"):
             return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def grpc_host(self) -> str:
+        """Where the gRPC door listens: several processes can share a port, not a unix socket."""
+        return "127.0.0.1" if self.host.startswith("unix:") else self.host
+
+    @property
+    def grpc_bind(self) -> str:
+        """The gRPC door's address with its port."""
+        return f"[{self.grpc_host}]:{self.grpc_port}" if ":" in self.grpc_host else f"{self.grpc_host}:{self.grpc_port}"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

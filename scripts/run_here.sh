@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Serve from a working copy: with a development key of this copy's own (made at the first start, readable by its owner
-# only), so that authentication is on from the first request. Argument: the folder of the environment's programs.
+# only), so that authentication is on from the first request. Arguments: the folder of the environment's programs, and
+# which of them to run with what (gunicorn alone when left out).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,4 +14,4 @@ if [ -z "${SLUICE_BOOTSTRAP_ADMIN_KEY:-}" ]; then
   SLUICE_BOOTSTRAP_ADMIN_KEY=$(<"$key_file")
 fi
 export SLUICE_BOOTSTRAP_ADMIN_KEY SLUICE_GREETING=${SLUICE_GREETING:-on}
-exec "$1/gunicorn"
+exec "$1/${2:-gunicorn}" "${@:3}"

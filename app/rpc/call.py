@@ -1,0 +1,68 @@
+"""One call as its method sees it: who, from where, until when, and what is to be said beside the answer."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import getrandbits
+from time import monotonic, perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+from app.gateway.caller import Caller, Credentials, Standing
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
+
+
+@dataclass(slots=True)
+class Call:
+    """``metadata`` has the text headers, lower case; ``seconds`` are what its deadline left it on arrival.
+
+    ``facts`` go to the access log, ``trailers`` to the caller.
+    """
+
+    path: str
+    metadata: Mapping[str, str]
+    peer: str
+    seconds: float | None
+    arrived: float = field(default_factory=monotonic)
+    started: float = field(default_factory=perf_counter)
+    address: str = ""
+    caller: Caller | None = None
+    standing: Standing | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        given = self.metadata.get("x-request-id", "")
+        self.request_id = given if _WELL_FORMED(given) else f"{getrandbits(128):032x}"
+        self.trailers.append(("x-request-id", self.request_id))
+
+    @property
+    def known_caller(self) -> Caller:
+        """Whom the gate let in; every method that is not public has one."""
+        if self.caller is None:
+            raise LookupError(f"{self.path} was not guarded")
+        return self.caller
+
+    @property
+    def credentials(self) -> Credentials:
+        """What the caller showed: ``x-api-key``, or ``authorization: Bearer ...``."""
+        kind, _, token = self.metadata.get("authorization", "").partition(" ")
+        bearer = token.strip() if kind.lower() == "bearer" else None
+        return Credentials(self.metadata.get("x-api-key"), bearer or None, self.address)
+
+
+def text_metadata(pairs: Sequence[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Metadata by name, binary values left out; of a name that stands twice, HTTP's rule: joined with commas."""
+    texts: dict[str, str] = {}
+    for name, value in pairs:
+        if isinstance(value, str):
+            texts[name] = f"{texts[name]},{value}" if name in texts else value
+    return texts
+
+
+def peer_address(peer: str) -> str:
+    """The address in gRPC's words for a peer: ``ipv4:127.0.0.1:5123``, ``ipv6:%5B::1%5D:5123``, ``unix:``."""
+    kind, _, rest = peer.partition(":")
+    return unquote(rest).rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""

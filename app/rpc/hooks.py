@@ -1,0 +1,143 @@
+"""What happens around every call: its id, its clock, the gate, its deadline, its status, its line in the access log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc.aio import ServicerContext
+
+from app import deadlines
+from app.errors import InvalidInput, ModelFailed
+from app.gateway.addresses import client_address
+from app.rpc.call import Call, peer_address, text_metadata
+from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
+from app.rpc.threads import Threads
+from app.services import Services
+from app.telemetry.access import write_access
+from app.telemetry.logs import request_id
+
+PUBLIC = "public"
+
+Request = TypeVar("Request", bound=Message)
+Behaviour = Callable[[bytes, "ServicerContext[bytes, bytes]"], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Request]):
+    """A method of the service: its message, the scope it needs, its work, and which model it is about.
+
+    A public method asks nothing of anybody and takes no time: it is answered on the event loop, busy or not.
+    """
+
+    message: type[Request]
+    scope: str
+    work: Callable[[Request, Call], Message]
+    model: Callable[[Request], str | None] = lambda _: None
+
+
+class Door:
+    """Turns methods into what grpc calls."""
+
+    def __init__(self, services: Services, threads: Threads) -> None:
+        self._services = services
+        self._threads = threads
+
+    def handler(self, path: str, method: Method[Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Bytes in, bytes out: messages are parsed here, so that one that is none ends as the caller's mistake."""
+        return grpc.unary_unary_rpc_method_handler(self._behaviour(path, method))
+
+    def _behaviour(self, path: str, method: Method[Any]) -> Behaviour:
+        async def behave(raw: bytes, context: "ServicerContext[bytes, bytes]") -> bytes:
+            call = self._begin(path, context)
+            try:
+                answer = await self._work(method, raw, call)
+            except asyncio.CancelledError as gone:
+                self._log(call, code_of(gone))
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status from the table
+                return await self._refuse(context, call, error)
+            context.set_trailing_metadata(tuple(call.trailers))
+            self._log(call, grpc.StatusCode.OK)
+            return answer
+
+        return behave
+
+    def _begin(self, path: str, context: "ServicerContext[bytes, bytes]") -> Call:
+        metadata = text_metadata(context.invocation_metadata() or ())  # type: ignore[arg-type]
+        call = Call(path, metadata, context.peer(), context.time_remaining())
+        request_id.set(call.request_id)
+        door = self._services.doorkeeping
+        call.address = client_address(
+            peer_address(call.peer), metadata.get("x-forwarded-for"), door.trusted_networks, door.trust_socket
+        )
+        return call
+
+    async def _work(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
+        if method.scope == PUBLIC:
+            return self._answer(method, raw, call)
+        return await self._threads.run(partial(self._answer, method, raw, call))
+
+    def _answer(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
+        request_id.set(call.request_id)
+        deadlines.begin(call.seconds, call.arrived)
+        deadlines.check()
+        message = _parsed(method, raw)
+        self._admit(method, message, call)
+        if message is None:
+            raise InvalidInput({"message": [f"is no {method.message.DESCRIPTOR.name}"]})
+        return method.work(message, call).SerializeToString()
+
+    def _admit(self, method: Method[Any], message: Message | None, call: Call) -> None:
+        """A message that cannot be read is counted like any other, and its sender asked for a name first."""
+        if method.scope == PUBLIC:
+            return
+        model = method.model(message) if message is not None else None
+        admission = self._services.gate.admit(call.credentials, method.scope, model)
+        call.caller, call.standing = admission.caller, admission.standing
+
+    async def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> bytes:
+        self._report(error)
+        seconds = retry_after(error)
+        if seconds is not None:
+            call.trailers.append(("retry-after", str(int(seconds) + 1)))
+        call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))
+        self._log(call, code_of(error))
+        await context.abort(code_of(error), text_of(error), tuple(call.trailers))
+        raise AssertionError("abort always raises")
+
+    def _report(self, error: Exception) -> None:
+        log = self._services.log
+        if isinstance(error, ModelFailed):
+            log.error("model_failed", detail=str(error), reason=error.reason)
+        elif type(error) not in CODES:
+            log.error("unexpected_error", error=type(error).__name__, exc_info=error)
+
+    def _log(self, call: Call, code: grpc.StatusCode) -> None:
+        if not self._services.access_log:
+            return
+        write_access(
+            {
+                "request_id": call.request_id,
+                "method": "GRPC",
+                "path": call.path,
+                "status": code.name,
+                "duration_ms": round((perf_counter() - call.started) * 1000, 3),
+                "client": call.address,
+                "caller": call.caller.subject if call.caller else None,
+                **call.facts,
+            }
+        )
+
+
+def _parsed(method: Method[Any], raw: bytes) -> Message | None:
+    """The message, None when these bytes are none."""
+    try:
+        message: Message = method.message.FromString(raw)
+    except DecodeError:
+        return None
+    return message

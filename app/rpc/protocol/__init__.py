@@ -1,0 +1,1 @@
+"""What the protocol compiler makes of open_inference.proto; see scripts/generate_grpc.py."""

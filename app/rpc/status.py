@@ -1,0 +1,112 @@
+"""Cause -> status code, and what goes with it: the fields at fault, when to come again, the id to quote.
+
+The details follow google.rpc's error model, which clients of every language can read: ``grpc-status-details-bin`` in
+the trailers holds a ``Status`` with ``ErrorInfo``, ``BadRequest``, ``RetryInfo`` and ``RequestInfo``.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from app.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    GateUnavailable,
+    InvalidInput,
+    ModelFailed,
+    ModelNotFound,
+    ModelNotReady,
+    ModelRefused,
+    Overloaded,
+    QuotaExceeded,
+    Unauthenticated,
+    VersionNotFound,
+)
+
+CODES: dict[type[BaseException], tuple[StatusCode, str]] = {
+    InvalidInput: (StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
+    ModelNotFound: (StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
+    VersionNotFound: (StatusCode.NOT_FOUND, "VERSION_NOT_FOUND"),
+    ModelNotReady: (StatusCode.UNAVAILABLE, "MODEL_NOT_READY"),
+    ModelFailed: (StatusCode.INTERNAL, "MODEL_FAILED"),
+    ModelRefused: (StatusCode.FAILED_PRECONDITION, "MODEL_REFUSED"),
+    Unauthenticated: (StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    Forbidden: (StatusCode.PERMISSION_DENIED, "FORBIDDEN"),
+    QuotaExceeded: (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
+    GateUnavailable: (StatusCode.UNAVAILABLE, "GATE_UNAVAILABLE"),
+    Overloaded: (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
+    DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
+    asyncio.CancelledError: (StatusCode.CANCELLED, "CANCELLED"),
+}
+"""One line per cause. A cause that is missing here is our mistake: INTERNAL, never UNKNOWN."""
+
+OURS = (StatusCode.INTERNAL, "INTERNAL")
+
+_OURS_SAID = "Something went wrong here. Quote the request id when you report it."
+_MOST_TEXT = 1000
+_MOST_FIELDS = 3000
+"""Bytes. Clients refuse trailers over 8 KiB, and would then know nothing at all."""
+
+
+def code_of(cause: BaseException) -> StatusCode:
+    """The status code a call ends with."""
+    return CODES.get(type(cause), OURS)[0]
+
+
+def text_of(cause: BaseException) -> str:
+    """What the caller is told, short enough for a header even when every letter of it must be escaped."""
+    return _cut(str(cause) if type(cause) in CODES else _OURS_SAID)
+
+
+def details_of(cause: BaseException, request_id: str) -> bytes:
+    """The serialized ``google.rpc.Status``."""
+    code, reason = CODES.get(type(cause), OURS)
+    status = Status(code=code.value[0], message=text_of(cause))
+    for part in (ErrorInfo(reason=reason, domain="sluice"), RequestInfo(request_id=request_id), *_hints(cause)):
+        status.details.add().Pack(part)
+    return bytes(status.SerializeToString())
+
+
+def retry_after(cause: BaseException) -> float | None:
+    """Seconds after which the same call may succeed."""
+    if isinstance(cause, QuotaExceeded):
+        return cause.reset_s
+    return cause.retry_after_s if isinstance(cause, Overloaded) else None
+
+
+def _hints(cause: BaseException) -> Sequence[Message]:
+    seconds = retry_after(cause)
+    if seconds is not None:
+        return [RetryInfo(retry_delay=_duration(seconds))]
+    return [_bad_request(cause.errors)] if isinstance(cause, InvalidInput) else []
+
+
+def _duration(seconds: float) -> Duration:
+    return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+
+
+def _bad_request(errors: Mapping[str, Sequence[Any]]) -> BadRequest:
+    bad, room = BadRequest(), _MOST_FIELDS
+    for field, messages in errors.items():
+        violation = BadRequest.FieldViolation(field=field, description="; ".join(map(str, messages)))
+        room -= violation.ByteSize()
+        if room < 0:
+            break
+        bad.field_violations.append(violation)
+    return bad
+
+
+def _cut(text: str) -> str:
+    """GRPC escapes a message as URLs do, up to nine bytes for a letter."""
+    one_line = " ".join(text.split())
+    escaped = quote(one_line, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
+    if len(escaped) <= _MOST_TEXT:
+        return one_line
+    return one_line[: max(1, len(one_line) * (_MOST_TEXT - 3) // len(escaped))] + "..."
