@@ -58,11 +58,11 @@ def print_facts(manifest: Manifest) -> None:
         click.echo(f"... and {len(features) - SHOWN} more; --json lists all")
 
 
-def example_command(address: str, manifest: Manifest) -> str | None:
+def example_command(address: str, manifest: Manifest, asks_for_key: bool) -> str | None:
     """A curl that predicts with this version; None without a golden row."""
     body = example_body(manifest)
     path = f"/v1/models/{manifest.name}/versions/{manifest.version}/predict"
-    return curl(address, path, body) if body else None
+    return curl(address, path, body, "YOUR-KEY" if asks_for_key else "") if body else None
 
 
 def _feature(feature: Feature) -> dict[str, Any]:

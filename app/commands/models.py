@@ -77,7 +77,7 @@ def add(file: Path, sample: Path | None, as_json: bool, **told: Any) -> None:
         folder = add_version(here.registry.repository, intake, load)
     except IntakeRefused as error:
         raise click.ClickException(str(error)) from None
-    command = example_command(here.address, intake.manifest)
+    command = example_command(here.address, intake.manifest, here.keyring is not None)
     if as_json:
         print_json(facts(intake.manifest) | {"folder": str(folder), "notes": list(intake.notes), "curl": command})
         return
@@ -123,7 +123,7 @@ def show(name: str, version: str | None, as_json: bool) -> None:
         manifest = here.registry.repository.manifest(*_chosen(here.registry.repository, name, version)[-1])
     except ModelRefused as error:
         raise click.ClickException(f"{error}. Correct the file, or add the model again as another version.") from None
-    command = example_command(here.address, manifest)
+    command = example_command(here.address, manifest, here.keyring is not None)
     if as_json:
         print_json(facts(manifest) | {"curl": command})
         return
