@@ -129,9 +129,9 @@ class Registry:
         Raises:
             ModelNotFound
         """
+        model = self.model(name)
+        gone = {version: VersionState(version, None, UNLOADED) for version in model.versions}
         with self._loading:
-            model = self.model(name)
-            gone = {version: VersionState(version, None, UNLOADED) for version in model.versions}
             self._replace(Model(name, gone, model.default))
         self._log.info("model_unloaded", model=name)
 
