@@ -17,7 +17,6 @@ from app.registry.repository import Repository
 from app.registry.version import ServedVersion
 from app.runtimes.base import RuntimeFailed
 
-
 UNLOADED = "unloaded on request; load the model to serve it again"
 """The reason that is shown for versions somebody told this worker not to serve."""
 
@@ -142,10 +141,12 @@ class Registry:
 
         Raises:
             ModelNotFound: not served, and not in the repository either.
-            ModelRefused: a version was refused; the others are served.
+            ModelRefused: a version was refused, the others are served; or none is in the repository any more.
         """
         found = [version for model, version in self.repository.versions() if model == name]
-        old = self.model(name).versions if not found or name in self.models else {}
+        if not found:
+            raise ModelRefused(f"Model '{self.model(name).name}' is no longer in the repository; what is loaded stays.")
+        old = self.models[name].versions if name in self.models else {}
         fresh = {version: self._load_version(name, version) for version in found}
         refused = {version: state.reason for version, state in fresh.items() if not state.served}
         kept = {version: replace(old[version], reason=reason) for version, reason in refused.items() if version in old}
