@@ -122,7 +122,7 @@ def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope
     Raises:
         ValidationError: names the key at fault.
     """
-    data = envelope_schema(entity_key, max_rows).load(body.data)
+    data = _checked(envelope_schema(entity_key, max_rows), body.data, entity_key)
     if "features" in data:
         features = data["features"]
         rows = (
@@ -136,6 +136,18 @@ def open_envelope(body: Body, entity_key: str | None, max_rows: int) -> Envelope
     if "columns" in data:
         return _open_columns(data["columns"], entity_key)
     return _open_rows(data["instances"], entity_key, body.numbers_only)
+
+
+def _checked(schema: Schema, data: dict[str, Any], entity_key: str | None) -> dict[str, Any]:
+    """What ``schema.load`` gives. One form, alone or with its entity, needs no more than its fields' own checks."""
+    known = schema.load_fields
+    if len(data) - (entity_key in data) == 1 and data.keys() <= known.keys():
+        try:
+            return {name: known[name].deserialize(value, name, data) for name, value in data.items()}
+        except ValidationError:
+            pass  # the schema says it again, with the key's name
+    checked: dict[str, Any] = schema.load(data)
+    return checked
 
 
 def _single_entity(data: Mapping[str, Any], features: Any, entity_key: str | None) -> list[Any]:
