@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from random import getrandbits
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
+from flask.globals import app_ctx, request_ctx
 
 from app.api.access import PUBLIC, declared_scopes
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.gateway.addresses import client_address
 from app.gateway.caller import Credentials
-from app.services import services
+from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import write_access
 from app.telemetry.logs import request_id
 
@@ -25,47 +27,50 @@ _NOTHING: Mapping[str, Any] = {}
 def register_hooks(app: Flask) -> None:
     """Attach the hooks to the application, once every route is there.
 
+    They take the request and ``g`` from the contexts themselves: each look through flask's proxies costs more than all
+    that is done with it here.
+
     Raises:
         LookupError: a view does not say what it needs.
     """
-    scopes = declared_scopes(app)
-    app.before_request(_begin)
-    app.before_request(lambda: _admit(scopes))
-    app.after_request(_end)
+    here: Services = app.extensions[EXTENSION]
+    app.before_request(partial(_begin, here.doorkeeping))
+    app.before_request(partial(_admit, here, declared_scopes(app)))
+    app.after_request(partial(_end, here))
 
 
-def _begin() -> None:
+def _begin(door: Doorkeeping) -> None:
+    g, environ = app_ctx.g, request_ctx.request.environ
     g.started = perf_counter()
-    given = request.environ.get("HTTP_X_REQUEST_ID")
+    given = environ.get("HTTP_X_REQUEST_ID")
     g.request_id = given if given and _WELL_FORMED(given) else f"{getrandbits(128):032x}"
     request_id.set(g.request_id)
-    environ, door = request.environ, services().doorkeeping
     g.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
     )
 
 
-def _admit(scopes: Mapping[str, str]) -> Response | None:
+def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:
     """Let the caller in. An address without a route is left to the 404 or 405 that follows."""
-    preflight = answer_preflight(services().doorkeeping.cors_origins)
+    g, request = app_ctx.g, request_ctx.request
+    preflight = answer_preflight(here.doorkeeping.cors_origins)
     scope = scopes.get(request.endpoint or "", PUBLIC)
     if preflight is not None or scope == PUBLIC:
         return preflight
     model = (request.view_args or {}).get("name")
-    admission = services().gate.admit(_credentials(), scope, model)
+    admission = here.gate.admit(_credentials(request.environ, g.address), scope, model)
     g.caller, g.standing = admission.caller, admission.standing
     return None
 
 
-def _credentials() -> Credentials:
-    environ = request.environ
+def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
     kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     bearer = token.strip() if kind.lower() == "bearer" else None
-    return Credentials(environ.get("HTTP_X_API_KEY"), bearer or None, g.address)
+    return Credentials(environ.get("HTTP_X_API_KEY"), bearer or None, address)
 
 
-def _end(response: Response) -> Response:
-    here = services()
+def _end(here: Services, response: Response) -> Response:
+    g, request = app_ctx.g, request_ctx.request
     headers = response.headers
     headers["X-Request-ID"] = g.request_id
     headers["X-Content-Type-Options"] = "nosniff"
@@ -76,18 +81,18 @@ def _end(response: Response) -> Response:
     rule = request.url_rule
     here.metrics.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
     if here.access_log:
-        _log(response, seconds)
+        _log(g, request.environ, response.status_code, seconds)
     return response
 
 
-def _log(response: Response, seconds: float) -> None:
-    environ, caller = request.environ, g.get("caller")
+def _log(g: Any, environ: Mapping[str, Any], status: int, seconds: float) -> None:
+    caller = g.get("caller")
     write_access(
         {
             "request_id": g.request_id,
             "method": environ["REQUEST_METHOD"],
             "path": environ["PATH_INFO"],
-            "status": response.status_code,
+            "status": status,
             "duration_ms": round(seconds * 1000, 3),
             "client": g.address,
             "caller": caller.subject if caller else None,
