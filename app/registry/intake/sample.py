@@ -14,7 +14,7 @@ from app.registry.intake.slots import Slot
 MAX_ROWS = 100_000
 """Rows that are read. More would not change what is found out."""
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _GAPS = frozenset({"", "na", "n/a", "nan", "null", "none"})
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
