@@ -170,10 +170,11 @@ def _filled_rows(columns: Sequence[Column]) -> list[Row]:
 
 
 def _golden_candidates(columns: Sequence[Column]) -> list[Row]:
-    """Rows as the sample has them, gaps and all; complete ones first, because the first one becomes the example."""
+    """Rows as the sample has them: whole ones first, because the first becomes the example, then some with gaps."""
     names = [column.name for column in columns]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*(column.values for column in columns), strict=True)]
-    return sorted(_spread(rows, GOLDEN_ROWS * 4), key=lambda row: list(row.values()).count(None))
+    whole = [row for row in rows if None not in row.values()]
+    return _spread(whole, GOLDEN_ROWS * 4) + _spread([row for row in rows if None in row.values()], GOLDEN_ROWS)
 
 
 def _spread(rows: Sequence[Row], wanted: int) -> list[Row]:
@@ -222,7 +223,7 @@ def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> M
         IntakeRefused: the outputs cannot be answered row by row in the roles they were given.
     """
     probe = Probe(manifest, runtime)
-    good = [row for row in rows if probe.takes(row)][: _golden_rows(rows)]
+    good = _chosen([row for row in rows if probe.takes(row)])
     version = ServedVersion(manifest, runtime)
     if good:
         _check_answers(probe, version, good)
@@ -235,10 +236,14 @@ def _unchecked_note(fault: str | None) -> str:
     return f"No row was found that the model takes{reason}, so nothing checks its answers at start; see --sample."
 
 
-def _golden_rows(rows: Sequence[Row]) -> int:
-    """How many rows to remember: fewer of wide ones, since each start reads and runs them."""
+def _chosen(rows: Sequence[Row]) -> list[Row]:
+    """The rows to remember: the first ones and the last, which has gaps if any has.
+
+    Fewer of wide rows, since each start reads and runs them.
+    """
     cells = sum(np.size(value) for value in rows[0].values()) if rows else 1
-    return min(GOLDEN_ROWS, max(1, GOLDEN_CELLS // cells))
+    wanted = min(GOLDEN_ROWS, max(1, GOLDEN_CELLS // cells))
+    return list(rows) if len(rows) <= wanted else [*rows[: wanted - 1], rows[-1]]
 
 
 def _check_answers(probe: Probe, version: ServedVersion, rows: Sequence[Row]) -> None:

@@ -66,6 +66,12 @@ def test_golden_rows_keep_the_gaps_and_begin_with_a_whole_row() -> None:
     assert golden[3].outputs == {"Y": [9.0]}
 
 
+def test_of_many_rows_one_with_a_gap_is_remembered() -> None:
+    sample = {"a": ["1"] * 40 + [""], "b": ["2"] * 41}
+    golden = intake(forgiving(), sample).manifest.golden
+    assert [row.features["a"] for row in golden] == [1.0] * 4 + [None]
+
+
 def test_a_column_without_gaps_must_always_be_sent() -> None:
     assert {item.missing for item in intake(forgiving(), {"a": ["1"], "b": ["2"]}).manifest.features} == {"reject"}
     assert intake(forgiving(), {"a": ["1"], "b": ["2"]}).notes[1:] == ()
