@@ -5,137 +5,83 @@ Each field names its variable, its default and what it does; ``docs/settings.md`
 """
 
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from config.invalid import ConfigInvalid
+from config.values import choice, integer, matching, setting, switch, words
 
-
-def _setting(
-    name: str, default: Any, parse: Callable[[str], Any], allowed: str, text: str, *, secret: bool = False
-) -> Any:
-    metadata = {"env": name, "parse": parse, "allowed": allowed, "text": text, "secret": secret}
-    return field(default=default, metadata=metadata, repr=not secret)
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return parse
-
-
-def _choice(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in names:
-            raise ValueError(text)
-        return text.lower()
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    return _choice("on", "off", "true", "false", "1", "0")(text) in ("on", "true", "1")
-
-
-def _matching(pattern: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(text)
-        return text
-
-    return parse
-
-
-def _words(pattern: str) -> Callable[[str], tuple[str, ...]]:
-    """Several values with commas or spaces between."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        words = tuple(text.replace(",", " ").split())
-        if not all(re.fullmatch(pattern, word) for word in words):
-            raise ValueError(text)
-        return words
-
-    return parse
-
-
-_state_url = _matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
-_factory_path = _matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_state_url = matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
+_factory_path = matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything the process is told from outside. Frozen: built once, handed to ``wiring``, never read again."""
 
-    host: str = _setting("HOST", "127.0.0.1", str, "address, or unix:/path", "Address to listen on.")
-    port: int = _setting("PORT", 8000, _integer(1, 65535), "1 to 65535", "Port to listen on.")
-    workers: int = _setting("WEB_CONCURRENCY", 1, _integer(1, 256), "1 to 256", "Gunicorn worker processes.")
-    threads: int = _setting(
-        "SLUICE_THREADS", 8, _integer(1, 256), "1 to 256", "Request threads in each worker process."
-    )
-    pin_workers: bool = _setting(
+    host: str = setting("HOST", "127.0.0.1", str, "address, or unix:/path", "Address to listen on.")
+    port: int = setting("PORT", 8000, integer(1, 65535), "1 to 65535", "Port to listen on.")
+    workers: int = setting("WEB_CONCURRENCY", 1, integer(1, 256), "1 to 256", "Gunicorn worker processes.")
+    threads: int = setting("SLUICE_THREADS", 8, integer(1, 256), "1 to 256", "Request threads in each worker process.")
+    pin_workers: bool = setting(
         "SLUICE_PIN_WORKERS",
         True,
-        _switch,
+        switch,
         "on, off",
         "Pin each worker to one core while there are at least as many cores as workers.",
     )
-    models_dir: Path = _setting(
+    models_dir: Path = setting(
         "SLUICE_MODELS_DIR", Path("models"), Path, "a folder", "The model repository: `<name>/<version>/model.onnx`."
     )
-    deployment_file: Path = _setting(
+    deployment_file: Path = setting(
         "SLUICE_DEPLOYMENT_FILE",
         Path("config/deployment.yaml"),
         Path,
         "a YAML file",
         "Which models and versions answer by default.",
     )
-    inference_threads: int = _setting(
+    inference_threads: int = setting(
         "SLUICE_INFERENCE_THREADS",
         0,
-        _integer(0, 256),
+        integer(0, 256),
         "0 to 256",
         "onnxruntime threads per worker; 0 divides the container's processors among the workers.",
     )
-    max_body_bytes: int = _setting(
+    max_body_bytes: int = setting(
         "SLUICE_MAX_BODY_BYTES",
         16 * 1024 * 1024,
-        _integer(1024, 1 << 31),
+        integer(1024, 1 << 31),
         "1024 to 2147483648",
         "Largest request body, before and after decompression.",
     )
-    max_rows: int = _setting(
-        "SLUICE_MAX_ROWS", 10_000, _integer(1, 1_000_000), "1 to 1000000", "Most rows in one request."
+    max_rows: int = setting(
+        "SLUICE_MAX_ROWS", 10_000, integer(1, 1_000_000), "1 to 1000000", "Most rows in one request."
     )
-    log_level: str = _setting(
+    log_level: str = setting(
         "SLUICE_LOG_LEVEL",
         "info",
-        _choice("debug", "info", "warning", "error"),
+        choice("debug", "info", "warning", "error"),
         "debug, info, warning, error",
         "Lowest level that is logged.",
     )
-    log_format: str = _setting(
+    log_format: str = setting(
         "SLUICE_LOG_FORMAT",
         "auto",
-        _choice("auto", "json", "console"),
+        choice("auto", "json", "console"),
         "auto, json, console",
         "`auto` is console on a terminal and JSON elsewhere.",
     )
-    access_log: bool = _setting("SLUICE_ACCESS_LOG", True, _switch, "on, off", "One log line per request.")
-    graceful_timeout: int = _setting(
+    access_log: bool = setting("SLUICE_ACCESS_LOG", True, switch, "on, off", "One log line per request.")
+    graceful_timeout: int = setting(
         "SLUICE_GRACEFUL_TIMEOUT",
         30,
-        _integer(1, 3600),
+        integer(1, 3600),
         "1 to 3600",
         "Seconds that requests in flight have to end after TERM.",
     )
-    redis_url: str = _setting(
+    redis_url: str = setting(
         "SLUICE_REDIS_URL",
         "memory://",
         _state_url,
@@ -143,25 +89,25 @@ class Settings:
         "Where workers and machines share the cache and what they count. `memory://` is this worker alone.",
         secret=True,
     )
-    redis_credentials: str = _setting(
+    redis_credentials: str = setting(
         "SLUICE_REDIS_CREDENTIALS",
         "",
         _factory_path,
         "package.module:function",
         "Function that makes a redis-py credential provider, such as one for Microsoft Entra ID.",
     )
-    cache: bool = _setting("SLUICE_CACHE", True, _switch, "on, off", "Remember predictions where that pays.")
-    cache_max_bytes: int = _setting(
+    cache: bool = setting("SLUICE_CACHE", True, switch, "on, off", "Remember predictions where that pays.")
+    cache_max_bytes: int = setting(
         "SLUICE_CACHE_MAX_BYTES",
         64 * 1024 * 1024,
-        _integer(0, 1 << 40),
+        integer(0, 1 << 40),
         "0 to 1099511627776",
         "Most memory for remembered predictions in each worker.",
     )
-    cache_max_entries: int = _setting(
-        "SLUICE_CACHE_MAX_ENTRIES", 100_000, _integer(0, 1 << 30), "0 to 1073741824", "Most rows remembered per worker."
+    cache_max_entries: int = setting(
+        "SLUICE_CACHE_MAX_ENTRIES", 100_000, integer(0, 1 << 30), "0 to 1073741824", "Most rows remembered per worker."
     )
-    cache_secret: str = _setting(
+    cache_secret: str = setting(
         "SLUICE_CACHE_SECRET",
         "",
         str,
@@ -169,132 +115,132 @@ class Settings:
         "Seals entries in Redis, so that nobody else who can write there can plant an answer. Equal on all machines.",
         secret=True,
     )
-    prices_file: Path = _setting(
+    prices_file: Path = setting(
         "SLUICE_PRICES_FILE", Path("config/prices.yaml"), Path, "a YAML file", "What an hour of this instance costs."
     )
-    auth: bool = _setting(
+    auth: bool = setting(
         "SLUICE_AUTH",
         True,
-        _switch,
+        switch,
         "on, off",
         "Ask every caller who it is. `off` is taken only together with a loopback address or a unix socket.",
     )
-    roles_file: Path = _setting(
+    roles_file: Path = setting(
         "SLUICE_ROLES_FILE", Path("config/roles.yaml"), Path, "a YAML file", "Roles, their scopes and their quotas."
     )
-    data_dir: Path = _setting(
+    data_dir: Path = setting(
         "SLUICE_DATA_DIR", Path("var"), Path, "a folder", "What this server keeps: API keys, the audit log."
     )
-    key_store: str = _setting(
-        "SLUICE_KEY_STORE", "file", _choice("file", "redis"), "file, redis", "Where API keys are kept."
+    key_store: str = setting(
+        "SLUICE_KEY_STORE", "file", choice("file", "redis"), "file, redis", "Where API keys are kept."
     )
-    key_pepper: str = _setting(
+    key_pepper: str = setting(
         "SLUICE_KEY_PEPPER",
         "",
-        _matching(r".{16,}"),
+        matching(r".{16,}"),
         "at least 16 characters",
         "Mixed into the hash of every API key. Without it a file in the data folder holds one.",
         secret=True,
     )
-    bootstrap_admin_key: str = _setting(
+    bootstrap_admin_key: str = setting(
         "SLUICE_BOOTSTRAP_ADMIN_KEY",
         "",
-        _matching(r"[!-~]{24,256}"),
+        matching(r"[!-~]{24,256}"),
         "24 to 256 printable characters",
         "An admin key that needs no store: for the first start in a container.",
         secret=True,
     )
-    audit_log: str = _setting(
+    audit_log: str = setting(
         "SLUICE_AUDIT_LOG",
         "",
         str,
         "a path, or stderr",
         "Where the audit log goes; without it `audit.jsonl` in the data folder.",
     )
-    oidc_issuer: str = _setting(
+    oidc_issuer: str = setting(
         "SLUICE_OIDC_ISSUER",
         "",
-        _matching(r"https://\S+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"),
+        matching(r"https://\S+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/\S*)?"),
         "an https address",
         "OpenID Connect issuer whose bearer tokens are accepted.",
     )
-    oidc_audience: str = _setting(
+    oidc_audience: str = setting(
         "SLUICE_OIDC_AUDIENCE", "", str, "any text", "The audience a bearer token must be for; needed with an issuer."
     )
-    oidc_algorithms: tuple[str, ...] = _setting(
+    oidc_algorithms: tuple[str, ...] = setting(
         "SLUICE_OIDC_ALGORITHMS",
         ("RS256", "ES256"),
-        _words(r"(RS|PS|ES)(256|384|512)|EdDSA"),
+        words(r"(RS|PS|ES)(256|384|512)|EdDSA"),
         "RS256, PS256, ES256, ... , EdDSA",
         "Signature algorithms a bearer token may use.",
     )
-    oidc_role_claim: str = _setting(
+    oidc_role_claim: str = setting(
         "SLUICE_OIDC_ROLE_CLAIM", "roles", str, "a claim, or a dotted path", "Where a bearer token names its roles."
     )
-    trusted_proxies: tuple[str, ...] = _setting(
+    trusted_proxies: tuple[str, ...] = setting(
         "SLUICE_TRUSTED_PROXIES",
         (),
-        _words(r"unix|[0-9A-Fa-f:.]+(/\d{1,3})?"),
+        words(r"unix|[0-9A-Fa-f:.]+(/\d{1,3})?"),
         "addresses and networks, and unix",
         "Hops whose X-Forwarded-For is believed.",
     )
-    cors_origins: tuple[str, ...] = _setting(
+    cors_origins: tuple[str, ...] = setting(
         "SLUICE_CORS_ORIGINS",
         (),
-        _words(r"\*|https?://[^\s/]+"),
+        words(r"\*|https?://[^\s/]+"),
         "origins, or *",
         "Web pages from these origins may call from a browser.",
     )
-    instances: int = _setting(
+    instances: int = setting(
         "SLUICE_INSTANCES",
         1,
-        _integer(1, 10_000),
+        integer(1, 10_000),
         "1 to 10000",
         "How many servers share a quota; each takes its part of it while shared state is away.",
     )
-    metrics: bool = _setting(
-        "SLUICE_METRICS", True, _switch, "on, off", "Count requests for Prometheus, and show them at `/metrics`."
+    metrics: bool = setting(
+        "SLUICE_METRICS", True, switch, "on, off", "Count requests for Prometheus, and show them at `/metrics`."
     )
-    runtime_dir: Path | None = _setting(
+    runtime_dir: Path | None = setting(
         "PROMETHEUS_MULTIPROC_DIR",
         None,
         Path,
         "a folder in memory",
         "What the workers of one server share while it runs. Gunicorn's configuration makes one and removes it.",
     )
-    statsd_host: str = _setting(
-        "SLUICE_STATSD_HOST", "", _matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where metrics go as statsd."
+    statsd_host: str = setting(
+        "SLUICE_STATSD_HOST", "", matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where metrics go as statsd."
     )
-    statsd_port: int = _setting("SLUICE_STATSD_PORT", 8125, _integer(1, 65535), "1 to 65535", "The UDP port there.")
-    statsd_prefix: str = _setting(
-        "SLUICE_STATSD_PREFIX", "sluice", _matching(r"[A-Za-z0-9_.-]+"), "a word", "What each statsd name begins with."
+    statsd_port: int = setting("SLUICE_STATSD_PORT", 8125, integer(1, 65535), "1 to 65535", "The UDP port there.")
+    statsd_prefix: str = setting(
+        "SLUICE_STATSD_PREFIX", "sluice", matching(r"[A-Za-z0-9_.-]+"), "a word", "What each statsd name begins with."
     )
-    statsd_tags: bool = _setting(
-        "SLUICE_STATSD_TAGS", False, _switch, "on, off", "Write labels as DogStatsD tags, not as parts of the name."
+    statsd_tags: bool = setting(
+        "SLUICE_STATSD_TAGS", False, switch, "on, off", "Write labels as DogStatsD tags, not as parts of the name."
     )
-    max_requests: int = _setting(
+    max_requests: int = setting(
         "SLUICE_MAX_REQUESTS",
         0,
-        _integer(0, 1_000_000_000),
+        integer(0, 1_000_000_000),
         "0 to 1000000000",
         "Requests after which a worker is replaced (plus up to a tenth, at random); 0 never.",
     )
-    grpc_port: int = _setting(
+    grpc_port: int = setting(
         "SLUICE_GRPC_PORT",
         8001,
-        _integer(1, 65535),
+        integer(1, 65535),
         "1 to 65535",
         "Port of the gRPC door, on `HOST`; on 127.0.0.1 where that is a unix socket.",
     )
-    grpc_waiting: int = _setting(
+    grpc_waiting: int = setting(
         "SLUICE_GRPC_WAITING",
         64,
-        _integer(0, 100_000),
+        integer(0, 100_000),
         "0 to 100000",
         "gRPC calls that may wait for a thread in each process; the next one is refused.",
     )
-    greeting: bool = _setting(
-        "SLUICE_GREETING", False, _switch, "on, off", "Print the address and a curl that works once ready."
+    greeting: bool = setting(
+        "SLUICE_GREETING", False, switch, "on, off", "Print the address and a curl that works once ready."
     )
 
     @property
@@ -332,19 +278,3 @@ def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
     except ValueError:
         shown = "the value" if item.metadata["secret"] or "@" in text else repr(text)
         raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {item.metadata['allowed']}") from None
-
-
-def _shown(default: Any) -> str:
-    if isinstance(default, bool):
-        return "`on`" if default else "`off`"
-    text = " ".join(default) if isinstance(default, tuple) else str(default)
-    return f"`{text}`" if text else "none"
-
-
-def reference_table() -> str:
-    """The Markdown table of every variable, for ``docs/settings.md``."""
-    lines = ["| variable | default | allowed | what it does |", "|---|---|---|---|"]
-    for item in fields(Settings):
-        meta = item.metadata
-        lines.append(f"| `{meta['env']}` | {_shown(item.default)} | {meta['allowed']} | {meta['text']} |")
-    return "\n".join(lines) + "\n"
