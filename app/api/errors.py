@@ -28,6 +28,7 @@ from app.errors import (
 )
 from app.registry.faults import MAX_REPORTED
 from app.services import services
+from app.state.base import StateUnavailable
 
 STATUS: dict[type[SluiceError], tuple[int, str]] = {
     InvalidInput: (422, "invalid-input"),
@@ -39,6 +40,7 @@ STATUS: dict[type[SluiceError], tuple[int, str]] = {
     Forbidden: (403, "forbidden"),
     QuotaExceeded: (429, "quota-exceeded"),
     GateUnavailable: (503, "state-unavailable"),
+    StateUnavailable: (503, "state-unavailable"),
     Overloaded: (503, "overloaded"),
     DeadlineExceeded: (504, "deadline-exceeded"),
     ModelRefused: (422, "model-refused"),

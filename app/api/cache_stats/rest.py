@@ -10,11 +10,9 @@ from app.api.cache_stats.schemas import CacheStatsSchema, ClearedSchema, WarmedS
 from app.api.json import json_response
 from app.api.prediction.schemas import open_envelope
 from app.services import services
-from app.tensors import Freshness, Request
+from app.tensors import Request
 
 blueprint = Blueprint("cache_stats", __name__)
-
-_WARMING = Freshness(read=False, force=True)
 
 
 @blueprint.get("/cache-stats")
@@ -36,9 +34,20 @@ def clear() -> Any:
 @needs("cache:write")
 def warm(name: str) -> Any:
     """Compute and remember rows; the body is that of a prediction."""
+    return _warmed(name, None)
+
+
+@blueprint.post("/v1/models/<name>/versions/<version>/warm")
+@needs("cache:write")
+def warm_version(name: str, version: str) -> Any:
+    """The same for one version, before it becomes the default."""
+    return _warmed(name, version)
+
+
+def _warmed(name: str, version: str | None) -> Any:
     here = services()
-    entity_key = here.registry.version(name).manifest.entity_key
+    entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = here.predict(Request(name, None, envelope.instances, _WARMING), g.caller)
-    body = {"model": name, "model_version": prediction.version, "warmed": prediction.rows}
+    warmed = here.warm(Request(name, version, envelope.instances), g.caller)
+    body = {"model": name, "model_version": warmed.version, "warmed": warmed.rows, "tiers": warmed.tiers}
     return json_response(WarmedSchema().dump(body))

@@ -7,14 +7,15 @@ class TierSchema(Schema):
     """One tier of one version's cache."""
 
     hits = fields.Integer(required=True)
-    active = fields.Boolean(required=True, allow_none=True)
+    active_workers = fields.Integer(required=True)
+    workers = fields.Integer(required=True)
     verdict = fields.String(required=True, metadata={"description": "whether the tier pays, in words, and why"})
-    entries = fields.Integer()
+    entries = fields.Integer(metadata={"description": "rows held now, over all workers"})
     bytes = fields.Integer()
     evictions = fields.Integer()
-    dropped_writes = fields.Integer()
-    rejected_entries = fields.Integer()
-    queued = fields.Integer()
+    stored = fields.Integer(metadata={"description": "rows written"})
+    dropped = fields.Integer(metadata={"description": "rows that were not written: the store was away, full or slow"})
+    rejected = fields.Integer(metadata={"description": "entries that were damaged or not ours"})
 
 
 class LatencySchema(Schema):
@@ -43,17 +44,29 @@ class VersionFiguresSchema(FiguresSchema):
 
     model = fields.String(required=True)
     version = fields.String(required=True)
-    latency_ms = fields.Dict(keys=fields.String(), values=fields.Nested(LatencySchema), required=True)
     single_flight_joins = fields.Integer(required=True)
+    warmed = fields.Integer(required=True)
+    latency_ms = fields.Dict(keys=fields.String(), values=fields.Nested(LatencySchema), required=True)
+    rows = fields.String(required=True, allow_none=True, metadata={"description": "how rows of one request are kept"})
     tiers = fields.Dict(keys=fields.String(), values=fields.Nested(TierSchema), required=True)
+
+
+class StoreSchema(Schema):
+    """What the whole Redis holds, ours and whatever else is there."""
+
+    keys = fields.Integer(required=True)
+    bytes = fields.Integer(required=True)
+    evictions = fields.Integer(required=True)
 
 
 class CacheStatsSchema(FiguresSchema):
     """``GET /cache-stats``."""
 
     scope = fields.String(required=True)
+    workers = fields.Integer(required=True)
     state = fields.String(required=True)
     degraded = fields.String(required=True, allow_none=True)
+    store = fields.Nested(StoreSchema, required=True, allow_none=True)
     models = fields.List(fields.Nested(VersionFiguresSchema), required=True)
 
 
@@ -69,3 +82,4 @@ class WarmedSchema(Schema):
     model = fields.String(required=True)
     model_version = fields.String(required=True)
     warmed = fields.Integer(required=True)
+    tiers = fields.List(fields.String(), required=True)
