@@ -2,8 +2,6 @@
 
 import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.gateway.api_keys import ApiKey
+from app.state.files import write_whole
 
 
 class KeyStore(Protocol):
@@ -82,17 +81,3 @@ def record_from(row: Mapping[str, Any]) -> ApiKey:
     """A record from its JSON."""
     lists = {name: tuple(row[name]) for name in ("models", "quotas") if row.get(name) is not None}
     return ApiKey(**{**row, **lists})
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Temporary file, sync, rename: a reader sees the old text or the new, never half of one."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -16,7 +16,7 @@ from time import monotonic
 from app.errors import GateUnavailable, QuotaExceeded
 from app.gateway.caller import Quota, Standing
 from app.state.base import Grant, State, StateUnavailable
-from app.state.memory import MemoryState
+from app.state.memory import Windows
 
 SHARE = 100
 _MAX_RESERVES = 50_000
@@ -28,7 +28,7 @@ class Quotas:
     def __init__(self, state: State, parts: int) -> None:
         self._state = state
         self._parts = parts
-        self._alone = MemoryState()
+        self._alone = Windows()
         self._reserves: OrderedDict[tuple[str, Quota], _Reserve] = OrderedDict()
         self._guard = Lock()
 

@@ -4,15 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.errors import SluiceError
 
-
-class StateUnavailable(SluiceError):
+class StateUnavailable(Exception):
     """Shared state cannot be reached or will not take the write. Callers go on by their stated policy."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Shared state is away ({reason}); try again when /health/ready says that it is up.")
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +18,18 @@ class Grant:
     reset_s: float
 
 
-class State(Protocol):
-    """Named tables that every worker shares: of numbers to add to, or of records to replace.
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small text with the number of times it was written."""
 
-    ``shared`` is False for the embedded default, whose tables are those of one worker.
+    generation: int
+    text: str
+
+
+class State(Protocol):
+    """Named tables of numbers that every worker adds to, and small documents that one writer at a time replaces.
+
+    ``shared`` is False for the embedded default, whose figures are those of one worker.
     """
 
     shared: bool
@@ -36,28 +38,20 @@ class State(Protocol):
         """Add each number to its field, creating it at 0.
 
         Raises:
-            StateUnavailable: it may yet be added, when the answer was all that was lost.
+            StateUnavailable
         """
         ...
 
-    def numbers(self, table: str) -> dict[str, float]:
-        """Every number of a table; empty when there is none. Fields that hold something else are taken away.
+    def put(self, table: str, values: Mapping[str, float]) -> None:
+        """Set fields to these numbers.
 
         Raises:
             StateUnavailable
         """
         ...
 
-    def put(self, table: str, records: Mapping[str, bytes]) -> None:
-        """Set fields of a table of records.
-
-        Raises:
-            StateUnavailable
-        """
-        ...
-
-    def records(self, table: str) -> dict[str, bytes]:
-        """Every record of a table; empty when there is none.
+    def read(self, table: str) -> dict[str, float]:
+        """Every field of a table; empty when there is none.
 
         Raises:
             StateUnavailable
@@ -76,6 +70,30 @@ class State(Protocol):
         """Take between ``need`` and ``want`` of ``limit`` units from the window of ``seconds`` open under a key.
 
         The window opens with the first unit. Exact: over all callers never more than ``limit`` in a window.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def documents(self, kind: str) -> dict[str, Document]:
+        """Every document of a kind, by name.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def swap(self, kind: str, name: str, generation: int, text: str) -> Document | None:
+        """Replace a document that is still at ``generation`` (0: does not exist yet); None when it is not any more.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Whether ``holder`` has the lease now, taken or renewed for ``seconds``. Writes are fenced by ``swap``.
 
         Raises:
             StateUnavailable

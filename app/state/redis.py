@@ -6,7 +6,6 @@ whether Redis is back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from threading import Lock, Thread
 from time import sleep
 from typing import Any, TypeVar
@@ -17,15 +16,14 @@ from redis.cluster import RedisCluster
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
-from app.state.base import Grant, StateUnavailable
+from app.state.base import Document, Grant, StateUnavailable
 
 Answer = TypeVar("Answer")
 
 TIMEOUT_S = 0.05
 RETRY_S = 0.5
 
-_PROBED = "sluice:probe"
-_DAMAGE = ("WRONGTYPE", "is not a float", "is not a valid float", "is not an integer")
+_REFUSED_WRITES = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
 _AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
 
 
@@ -66,20 +64,35 @@ class RedisLink:
         return self._up
 
     def call(self, command: Callable[[Any], Answer]) -> Answer:
-        """Run a command that only reads.
+        """Run a command against the client.
 
         Raises:
-            StateUnavailable: Redis is away or slow, or will not answer this.
+            StateUnavailable: Redis is away, slow, or will not take this write.
         """
-        return self._attempt(command, self._refused_read)
+        if not self._up:
+            raise StateUnavailable("redis is away")
+        try:
+            return command(self._connected())
+        except redis.exceptions.MaxConnectionsError:
+            raise StateUnavailable("every connection is in use") from None
+        except (*_REFUSED_WRITES, redis.exceptions.ResponseError) as error:
+            raise StateUnavailable(type(error).__name__) from error
+        except _AWAY as error:
+            self._open(error)
+            raise StateUnavailable(type(error).__name__) from None
 
     def write(self, command: Callable[[Any], Answer]) -> Answer:
-        """Run a command that writes, and learn whether Redis takes any writes.
+        """``call`` for writes, which also learns whether Redis takes any.
 
         Raises:
             StateUnavailable
         """
-        answer = self._attempt(command, self._refused_write)
+        try:
+            answer = self.call(command)
+        except StateUnavailable as error:
+            if isinstance(error.__cause__, _REFUSED_WRITES):
+                self._note_writable(False, type(error.__cause__).__name__)
+            raise
         self._note_writable(True)
         return answer
 
@@ -89,39 +102,12 @@ class RedisLink:
             return "down"
         return "up" if self._writable else "read-only"
 
-    def _attempt(self, command: Callable[[Any], Answer], refused: Callable[[Exception], None]) -> Answer:
-        if not self._up:
-            raise StateUnavailable("redis is away")
-        try:
-            return command(self._connected())
-        except redis.exceptions.MaxConnectionsError:
-            raise StateUnavailable("every connection is in use") from None
-        except redis.exceptions.ResponseError as error:
-            if not _is_damage(error):
-                refused(error)
-            raise StateUnavailable(type(error).__name__) from error
-        except _AWAY as error:
-            self._open(error)
-            raise StateUnavailable(type(error).__name__) from None
-
     def _connected(self) -> Any:
-        """The client; a cluster's asks its nodes when it is made, so the others wait for one thread to find out."""
-        return self._client or self._first_client()
-
-    def _first_client(self) -> Any:
-        with self._guard:
-            if not self._up:
-                raise redis.exceptions.ConnectionError
-            self._client = self._client or self._make_client()
-            return self._client
-
-    def _refused_read(self, error: Exception) -> None:
-        """A replica without its master, a cluster without a slot, a user who may not: nothing can be had here."""
-        self._open(error)
-
-    def _refused_write(self, error: Exception) -> None:
-        """Full, read-only, a disk that is full, a user who may only read: what is there can still be had."""
-        self._note_writable(False, type(error).__name__)
+        if self._client is None:
+            with self._guard:
+                if self._client is None:
+                    self._client = self._make_client()
+        return self._client
 
     def _note_writable(self, writable: bool, reason: str = "") -> None:
         if writable != self._writable:
@@ -137,29 +123,14 @@ class RedisLink:
         Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
     def _probe(self) -> None:
-        """A read like those of requests, for a Redis that answers PING may refuse everything else."""
         while not self._up:
             sleep(RETRY_S)
             try:
-                self._client = self._client or self._make_client()
-                self._client.get(_PROBED)
+                self._connected().ping()
             except _AWAY:
                 continue
             self._up = True
             self._log.info("redis_up")
-
-
-def _is_damage(error: BaseException) -> bool:
-    """Something that is not ours stands under our key; Redis itself is well."""
-    return any(sign in str(error) for sign in _DAMAGE)
-
-
-def _finite(text: bytes) -> float:
-    """Raises ValueError for what is no number, or none that can be added to."""
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(text)
-    return number
 
 
 _TAKE = """
@@ -174,6 +145,27 @@ redis.call('INCRBY', KEYS[1], units)
 if used == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return {units, left - units, redis.call('PTTL', KEYS[1])}
 """
+
+
+_SWAP = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+local generation = held and tonumber(string.match(held, '^%d+')) or 0
+if generation ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+_LEASE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+
+def _document(row: bytes) -> Document:
+    generation, _, text = row.decode().partition("\n")
+    return Document(int(generation), text)
 
 
 class RedisState:
@@ -197,26 +189,22 @@ class RedisState:
 
         self._write(key, command)
 
-    def numbers(self, table: str) -> dict[str, float]:
-        """See ``State.numbers``."""
-        numbers, strange = {}, []
-        for name, value in self._read(table).items():
-            try:
-                numbers[name.decode()] = _finite(value)
-            except ValueError:
-                strange.append(name)
-        if strange:
-            self._link.write(lambda client: client.hdel(self._prefix + table, *strange))
-        return numbers
-
-    def put(self, table: str, records: Mapping[str, bytes]) -> None:
+    def put(self, table: str, values: Mapping[str, float]) -> None:
         """See ``State.put``."""
         key = self._prefix + table
-        self._write(key, lambda client: client.hset(key, mapping=dict(records)))
+        self._write(key, lambda client: client.hset(key, mapping=dict(values)))
 
-    def records(self, table: str) -> dict[str, bytes]:
-        """See ``State.records``."""
-        return {name.decode(errors="replace"): value for name, value in self._read(table).items()}
+    def read(self, table: str) -> dict[str, float]:
+        """See ``State.read``."""
+        key = self._prefix + table
+        try:
+            fields = self._link.call(lambda client: client.hgetall(key))
+            return {name.decode(): float(value) for name, value in fields.items()}
+        except StateUnavailable as error:
+            self._heal_type(key, error)
+            raise
+        except ValueError:
+            raise StateUnavailable("a counter is no number") from None
 
     def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
         """See ``State.remove``."""
@@ -233,26 +221,39 @@ class RedisState:
         units, remaining, reset_ms = self._write(name, lambda client: client.eval(_TAKE, 1, name, *arguments))
         return Grant(units, remaining, max(reset_ms, 1) / 1000)
 
+    def documents(self, kind: str) -> dict[str, Document]:
+        """See ``State.documents``."""
+        key = f"{self._prefix}documents:{kind}"
+        rows = self._link.call(lambda client: client.hgetall(key))
+        try:
+            return {name.decode(): _document(row) for name, row in rows.items()}
+        except ValueError:
+            raise StateUnavailable(f"{kind}: a document cannot be read") from None
+
+    def swap(self, kind: str, name: str, generation: int, text: str) -> Document | None:
+        """See ``State.swap``."""
+        key = f"{self._prefix}documents:{kind}"
+        row = f"{generation + 1}\n{text}"
+        swapped = self._write(key, lambda client: client.eval(_SWAP, 1, key, name, generation, row))
+        return Document(generation + 1, text) if swapped else None
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        """See ``State.lease``."""
+        key = f"{self._prefix}lease:{name}"
+        return bool(self._write(key, lambda client: client.eval(_LEASE, 1, key, holder, int(seconds * 1000))))
+
     def health(self) -> str:
         """See ``State.health``."""
         return self._link.health()
-
-    def _read(self, table: str) -> dict[bytes, bytes]:
-        key = self._prefix + table
-        try:
-            return self._link.call(lambda client: client.hgetall(key))
-        except StateUnavailable as error:
-            self._heal(key, error)
-            raise
 
     def _write(self, key: str, command: Callable[[Any], Answer]) -> Answer:
         try:
             return self._link.write(command)
         except StateUnavailable as error:
-            self._heal(key, error)
+            self._heal_type(key, error)
             raise
 
-    def _heal(self, key: str, error: StateUnavailable) -> None:
-        """Somebody put something else under a key of ours: it is ours to remove, and the next call starts afresh."""
-        if error.__cause__ is not None and _is_damage(error.__cause__):
-            self._link.write(lambda client: client.delete(key))
+    def _heal_type(self, key: str, error: StateUnavailable) -> None:
+        """Somebody put another type under a key of ours: it is ours to remove, and the next write starts afresh."""
+        if "WRONGTYPE" in str(error.__cause__):
+            self._link.call(lambda client: client.delete(key))

@@ -1,0 +1,1 @@
+"""Which version answers: weights, experiments, shadows, and the rollouts that change them."""
