@@ -1,8 +1,20 @@
 """The prediction pipeline. Every door hands its request here; nothing here knows a protocol."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from app.cache.tiered import PredictionCache
 from app.registry.registry import Registry
-from app.tensors import Prediction, Request
+from app.registry.version import ServedVersion
+from app.tensors import Feed, Prediction, Request
+
+
+class Warmed(NamedTuple):
+    """How many rows of which version are remembered now, and by which tiers; none where caching is off."""
+
+    version: str
+    rows: int
+    tiers: Sequence[str]
 
 
 class Predictor:
@@ -20,8 +32,7 @@ class Predictor:
             InvalidInput: rows that do not fit the model, field by field.
             ModelFailed: the runtime raised.
         """
-        version = self._registry.version(request.model, request.version)
-        feed, rows = version.encoder.encode(request.instances)
+        version, feed, rows = self._encoded(request)
         outcome = self._cache.outputs(version, feed, rows, request.freshness)
         return Prediction(
             request.model,
@@ -32,3 +43,17 @@ class Predictor:
             outcome.source,
             outcome.age,
         )
+
+    def warm(self, request: Request) -> Warmed:
+        """Compute a request's rows and remember them, whether that pays or not.
+
+        Raises:
+            ModelNotFound, VersionNotFound, ModelNotReady, InvalidInput, ModelFailed: as ``predict``.
+        """
+        version, feed, rows = self._encoded(request)
+        tiers = self._cache.warm(version, feed, rows)
+        return Warmed(version.manifest.version, rows if tiers else 0, tiers)
+
+    def _encoded(self, request: Request) -> tuple[ServedVersion, Feed, int]:
+        version = self._registry.version(request.model, request.version)
+        return version, *version.encoder.encode(request.instances)

@@ -12,7 +12,7 @@ from app.gateway.caller import Caller
 from app.gateway.gate import Gate
 from app.gateway.key_desk import KeyDesk
 from app.gateway.keyring import Keyring
-from app.predictor import Predictor
+from app.predictor import Predictor, Warmed
 from app.registry.registry import Registry
 from app.telemetry.metrics import Metrics
 from app.telemetry.prometheus import Prometheus
@@ -90,6 +90,15 @@ class Services:
         """
         self.gate.charge_rows(caller, request.model, row_count(request.instances))
         return self.predictor.predict(request)
+
+    def warm(self, request: Request, caller: Caller) -> Warmed:
+        """The same for rows that are to be remembered.
+
+        Raises:
+            See ``predict``.
+        """
+        self.gate.charge_rows(caller, request.model, row_count(request.instances))
+        return self.predictor.warm(request)
 
 
 def services() -> Services:

@@ -47,13 +47,14 @@ def build_services(settings: Settings) -> Services:
     audit = build_audit(settings)
     gate, keyring = build_gate(settings, state, link, audit)
     registry = _registry(settings, deployment)
-    cache = _cache(settings, deployment, link)
+    far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
+    cache = _cache(settings, deployment, far)
     dependencies = _dependencies(link, audit, keyring)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
         predictor=Predictor(registry, cache),
-        cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file)),
+        cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file), far.holdings if far else None),
         gate=gate,
         keyring=keyring,
         key_desk=partial(build_key_desk, settings, link, audit),
@@ -106,11 +107,10 @@ def _load_runtime(
     return Batcher(OnnxRuntime(model, external, threads), plan)
 
 
-def _cache(settings: Settings, deployment: Deployment, link: RedisLink | None) -> PredictionCache:
+def _cache(settings: Settings, deployment: Deployment, far: RedisTier | None) -> PredictionCache:
     plan = _plan if settings.cache else _no_plan
     plans = {name: plan(model.cache) for name, model in deployment.models.items() if model.cache}
     near = MemoryTier(settings.cache_max_entries, settings.cache_max_bytes)
-    far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
     return PredictionCache(near, far, plans, plan(deployment.cache))
 
 

@@ -1,16 +1,22 @@
-"""What the cache knows of one model version: its key seed, its plan, its measured costs, its counters."""
+"""What the cache knows of one model version: its keys, its plan, its measured costs, its counters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
+from time import perf_counter
 from typing import Protocol
 
-from app.cache.key import in_sample, seed
-from app.cache.payoff import SAMPLE, Average, Mode, Payoff
+from app.cache.key import Keys, fingerprint
+from app.cache.likeness import Likeness, likeness
+from app.cache.payoff import Cost, Mode, Payoff
+from app.cache.recent import Recent
 from app.cache.tally import Tally
 from app.tensors import Array, Feed, Freshness
 
 _FIRST_GUESS_NEAR_S = 3e-6
 _FIRST_GUESS_FAR_S = 100e-6
+_TRIFLE_NEAR = 0.01
+_TRIFLE_FAR = 0.05
 
 
 class Subject(Protocol):
@@ -19,10 +25,14 @@ class Subject(Protocol):
     label: str
     """``model/version``: names it to people."""
     digest: str
-    """Changes whenever its files do."""
+    """Changes whenever its files or its manifest do."""
 
     def run(self, feed: Feed) -> dict[str, Array]:
-        """Compute the outputs."""
+        """Compute the outputs.
+
+        Raises:
+            ModelFailed
+        """
         ...
 
 
@@ -36,32 +46,68 @@ class Plan:
 
 
 class Book:
-    """One version's page."""
+    """One version's page. ``alone`` and ``together`` make the keys of requests of one row and of several."""
 
-    def __init__(self, subject: Subject, plan: Plan, epoch: int, has_far: bool) -> None:
+    def __init__(self, subject: Subject, plan: Plan, has_far: bool, tally: Tally) -> None:
         self.label = subject.label
-        self.seed = seed(subject.label, subject.digest, str(epoch))
+        self.digest = subject.digest
         self.ttl = plan.ttl
-        self.compute = Average(0.0, 0)
-        self.near = Payoff(plan.near, _FIRST_GUESS_NEAR_S, self.compute)
-        self.far = Payoff(plan.far if has_far else "off", _FIRST_GUESS_FAR_S, self.compute)
-        self.tally = Tally()
-        self.rowwise = True
+        self.cost = Cost(0.0, 0)
+        recent = Recent() if plan.near == "auto" else None
+        self.near = Payoff(plan.near, _FIRST_GUESS_NEAR_S, self.cost, _TRIFLE_NEAR, recent)
+        self.far = Payoff(plan.far if has_far else "off", _FIRST_GUESS_FAR_S, self.cost, _TRIFLE_FAR)
+        self.tally = tally
+        self.likeness: Likeness | None = None
+        self._judging = Lock()
+        self.turn(0)
+
+    def turn(self, epoch: int) -> None:
+        """Make new keys from now on. A request keeps the key it began with: what was computed before is forgotten."""
+        self.alone = Keys(self.label, self.digest, str(epoch))
+        self.together = Keys(self.label, self.digest, str(epoch), "together")
 
     def tiers(self, feed: Feed, freshness: Freshness) -> tuple[bool, bool]:
-        """Which of the two tiers take part in answering this feed."""
-        if not self.rowwise or not (freshness.read or freshness.store):
+        """Which of the two tiers take part in answering this feed; on tier 2 ``wants_far`` has the last word."""
+        near, far = self.near, self.far
+        if not freshness.store:
             return False, False
         if freshness.force:
-            return self.near.mode != "off", self.far.mode != "off"
-        near, far = self.near.active, self.far.active
-        if (near or self.near.mode != "auto") and (far or self.far.mode != "auto"):
-            return near, far
-        sampled = in_sample(feed, SAMPLE)
-        return near or (sampled and self.near.mode == "auto"), far or (sampled and self.far.mode == "auto")
+            return near.mode != "off", far.mode != "off"
+        if near.active or far.active or (near.mode == far.mode == "off"):
+            return near.active, far.active
+        code = fingerprint(feed)
+        near.passed(code)
+        return near.probes(code), far.probes(code)
 
-    def computed(self, outputs: Mapping[str, Array], rows: int, seconds: float) -> None:
-        """Learn what computing costs, and whether each output has one entry per row (else nothing can be kept)."""
-        self.compute.add(seconds / rows)
-        if self.rowwise and any(len(array) != rows for array in outputs.values()):
-            self.rowwise = False
+    def wants_far(self, feed: Feed) -> bool:
+        """Whether tier 2 is asked for what tier 1 does not have."""
+        return self.far.active or self.far.probes(fingerprint(feed))
+
+    def keys(self, feed: Feed, rows: int) -> list[bytes]:
+        """One key per row."""
+        if rows == 1:
+            return [self.alone.one(feed)]
+        return (self.alone if self.likeness is Likeness.SAME else self.together).many(feed, rows)
+
+    def compute(self, subject: Subject, feed: Feed) -> Mapping[str, Array]:
+        """Run the model and learn what a row costs.
+
+        Raises:
+            ModelFailed
+        """
+        started = perf_counter()
+        outputs = subject.run(feed)
+        self.cost.add((perf_counter() - started) / len(next(iter(feed.values()))))
+        return outputs
+
+    def splits(self, subject: Subject, feed: Feed) -> bool:
+        """Whether requests of several rows may be remembered row by row; found out when the first one comes.
+
+        Raises:
+            ModelFailed: it would not compute these rows.
+        """
+        if self.likeness is None:
+            with self._judging:
+                if self.likeness is None:
+                    self.likeness = likeness(subject.run, feed)
+        return self.likeness is not Likeness.MIXED

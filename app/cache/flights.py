@@ -1,6 +1,6 @@
 """Single flight: of concurrent identical misses one computes, the others wait for its result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from threading import Event, Lock
 
 from app.cache.base import Entry
@@ -10,22 +10,18 @@ PATIENCE_S = 30.0
 
 
 class Flight:
-    """One computation under way."""
+    """One computation under way; ``entry`` is its result once it has landed, None when there is none."""
 
-    __slots__ = ("_landed", "entry")
+    __slots__ = ("entry", "landed")
 
     def __init__(self) -> None:
-        self._landed = Event()
         self.entry: Entry | None = None
+        self.landed: Event | None = None
 
-    def land(self, entry: Entry | None) -> None:
-        """Hand the result over; None when there is none."""
-        self.entry = entry
-        self._landed.set()
-
-    def wait(self) -> Entry | None:
+    def wait(self, seconds: float) -> Entry | None:
         """The leader's result, None when the follower must compute for itself."""
-        self._landed.wait(PATIENCE_S)
+        if self.landed is not None:
+            self.landed.wait(max(seconds, 0.0))
         return self.entry
 
 
@@ -36,7 +32,7 @@ class Flights:
         self._flights: dict[bytes, Flight] = {}
         self._lock = Lock()
 
-    def board(self, keys: Sequence[bytes]) -> dict[bytes, Flight]:
+    def board(self, keys: Iterable[bytes]) -> dict[bytes, Flight]:
         """Join whatever already flies; every other key this caller now leads and must ``land``. Keys are distinct."""
         joined = {}
         with self._lock:
@@ -45,12 +41,15 @@ class Flights:
                 if flight is None:
                     self._flights[key] = Flight()
                 else:
+                    flight.landed = flight.landed or Event()
                     joined[key] = flight
         return joined
 
-    def land(self, keys: Sequence[bytes], entries: Mapping[bytes, Entry]) -> None:
-        """End the flights this caller led, with results or (after an error) without."""
+    def land(self, keys: Iterable[bytes], entries: Mapping[bytes, Entry]) -> None:
+        """End flights this caller led, with results or (after an error) without."""
         with self._lock:
             flights = [(self._flights.pop(key), entries.get(key)) for key in keys]
         for flight, entry in flights:
-            flight.land(entry)
+            flight.entry = entry
+            if flight.landed is not None:
+                flight.landed.set()

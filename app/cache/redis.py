@@ -1,24 +1,39 @@
 """Tier 2: entries in Redis, shared by workers and machines.
 
-Reads are one MGET. Writes go through a bounded queue and a thread of their own, so that no answer waits for them;
-what does not fit the queue, or Redis will not take, is dropped and counted.
+Reads are one MGET. Writes go through a bounded queue and a thread of their own, so that no answer waits for them; what
+does not fit the queue, or Redis will not take, is dropped and counted.
 """
 
-from collections.abc import Mapping, Sequence
-from queue import Empty, Full, Queue
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from random import random
-from threading import Lock, Thread
-from typing import Any
+from threading import Condition, Thread
+from time import sleep
+from typing import Any, NamedTuple
 
 from app.cache.base import Entry
 from app.cache.codec import Codec
+from app.cache.tally import Tally
 from app.state.base import StateUnavailable
 from app.state.redis import RedisLink
 
-QUEUE_BATCHES = 1_000
-_DRAIN_ROWS = 512
+QUEUE_BYTES = 32 * 1024 * 1024
+"""The most memory that entries on their way to Redis may take."""
 
-Batch = tuple[dict[bytes, bytes], float]
+LINGER_S = 0.002
+"""How long the writer lets entries gather before it sends them together."""
+
+_ROWS_AT_ONCE = 512
+
+
+class Waiting(NamedTuple):
+    """An entry on its way. ``px`` is its time to live in ms."""
+
+    key: bytes
+    entry: Entry
+    px: int
+    size: int
+    tally: Tally
 
 
 class RedisTier:
@@ -28,80 +43,108 @@ class RedisTier:
         self._link = link
         self._codec = codec
         self._prefix = prefix
-        self._queue: Queue[Batch] = Queue(QUEUE_BATCHES)
+        self._queue: deque[Waiting] = deque()
+        self._queued_bytes = 0
+        self._waiting = Condition()
         self._writer: Thread | None = None
-        self._starting = Lock()
-        self._dropped = 0
-        self._rejected = 0
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Entry | None]:
+    @property
+    def up(self) -> bool:
+        """See ``Tier.up``."""
+        return self._link.up
+
+    def get_many(self, keys: Sequence[bytes], tally: Tally) -> list[Entry | None] | None:
         """See ``Tier.get_many``."""
         names = [self._prefix + key for key in keys]
         try:
             values: Any = self._link.call(lambda client: _read(client, names))
         except StateUnavailable:
-            return [None] * len(keys)
-        return [None if value is None else self._opened(key, value) for key, value in zip(keys, values, strict=True)]
+            return None
+        entries = [self._codec.open(key, value) for key, value in zip(keys, values, strict=True)]
+        rejected = sum(entry is None and value is not None for entry, value in zip(entries, values, strict=True))
+        if rejected:
+            tally.add("rejected", rejected)
+        return entries
 
-    def put_many(self, entries: Mapping[bytes, Entry], ttl: float, owner: str) -> None:
-        """See ``Tier.put_many``."""
-        if not self._link.up:
-            self._dropped += len(entries)
-            return
-        sealed = {self._prefix + key: self._codec.seal(key, entry) for key, entry in entries.items()}
-        try:
-            self._queue.put_nowait((sealed, ttl))
-        except Full:
-            self._dropped += len(entries)
-        self._start_writer()
+    def put_many(self, entries: Mapping[bytes, Entry], ttl: float, tally: Tally) -> None:
+        """See ``Tier.put_many``. Lives are cut by up to a tenth each, so that one burst does not expire at once."""
+        queued = [
+            Waiting(key, entry, int(ttl * 1000 * (0.9 + 0.1 * random())), entry.size, tally)  # noqa: S311
+            for key, entry in entries.items()
+        ]
+        with self._waiting:
+            taken = self._link.up and self._queued_bytes < QUEUE_BYTES
+            if taken:
+                self._queue.extend(queued)
+                self._queued_bytes += sum(item.size for item in queued)
+                self._start_writer()
+                self._waiting.notify()
+        if not taken:
+            tally.add("dropped", len(queued))
 
-    def figures(self, owner: str) -> dict[str, float]:
-        """See ``Tier.figures``. How much Redis holds is Redis's to say (INFO); these are this worker's troubles."""
-        return {"dropped_writes": self._dropped, "rejected_entries": self._rejected, "queued": self._queue.qsize()}
+    def holdings(self) -> dict[str, int]:
+        """How much the whole store holds, ours and whatever else is there: keys, bytes, evictions since it started.
 
-    def health(self) -> str:
-        """``up``, ``down`` or ``read-only``."""
-        return self._link.health()
-
-    def _opened(self, key: bytes, value: object) -> Entry | None:
-        entry = self._codec.open(key, value)
-        if entry is None:
-            self._rejected += 1
-        return entry
+        Raises:
+            StateUnavailable
+        """
+        nodes = self._link.call(_infos)
+        keys = [node.get(name, {}) for node in nodes for name in node if name.startswith("db")]
+        return {
+            "keys": sum(int(database.get("keys", 0)) for database in keys),
+            "bytes": sum(int(node.get("used_memory", 0)) for node in nodes),
+            "evictions": sum(int(node.get("evicted_keys", 0)) for node in nodes),
+        }
 
     def _start_writer(self) -> None:
         if self._writer is None:
-            with self._starting:
-                if self._writer is None:
-                    self._writer = Thread(target=self._write_forever, name="cache-writer", daemon=True)
-                    self._writer.start()
+            self._writer = Thread(target=self._write_forever, name="cache-writer", daemon=True)
+            self._writer.start()
 
     def _write_forever(self) -> None:
         while True:
-            batches = [self._queue.get()]
-            rows = len(batches[0][0])
-            while rows < _DRAIN_ROWS:
-                try:
-                    batches.append(self._queue.get_nowait())
-                except Empty:
-                    break
-                rows += len(batches[-1][0])
-            try:
-                self._link.write(lambda client, written=batches: _write(client, written))  # type: ignore[misc]
-            except StateUnavailable:
-                self._dropped += rows
+            with self._waiting:
+                while not self._queue:
+                    self._waiting.wait()
+            sleep(LINGER_S)
+            while batch := self._take():
+                self._write(batch)
+
+    def _take(self) -> list[Waiting]:
+        with self._waiting:
+            batch = [self._queue.popleft() for _ in range(min(_ROWS_AT_ONCE, len(self._queue)))]
+            self._queued_bytes -= sum(item.size for item in batch)
+        return batch
+
+    def _write(self, batch: Sequence[Waiting]) -> None:
+        sealed = [(item, self._codec.seal(item.key, item.entry)) for item in batch]
+        commands = [(self._prefix + item.key, data, item.px) for item, data in sealed if data is not None]
+        try:
+            if commands:
+                self._link.write(lambda client: _set_all(client, commands))
+            fate = "stored"
+        except StateUnavailable:
+            fate = "dropped"
+        for item, data in sealed:
+            item.tally.add(fate if data is not None else "dropped", 1)
 
 
 def _read(client: Any, names: Sequence[bytes]) -> Any:
     """MGET; over a cluster the keys lie on several nodes."""
-    if len(names) == 1:
-        return client.mget(names)
-    return client.mget_nonatomic(names) if hasattr(client, "mget_nonatomic") else client.mget(names)
+    if len(names) > 1 and hasattr(client, "mget_nonatomic"):
+        return client.mget_nonatomic(names)
+    return client.mget(names)
 
 
-def _write(client: Any, batches: Sequence[Batch]) -> None:
+def _set_all(client: Any, commands: Iterable[tuple[bytes, bytes, int]]) -> None:
     pipeline = client.pipeline(transaction=False)
-    for sealed, ttl in batches:
-        for name, value in sealed.items():
-            pipeline.set(name, value, px=int(ttl * 1000 * (0.9 + 0.1 * random())))  # noqa: S311  jitter
+    for name, data, px in commands:
+        pipeline.set(name, data, px=max(px, 1))
     pipeline.execute()
+
+
+def _infos(client: Any) -> list[Mapping[str, Any]]:
+    """INFO of every node that holds keys."""
+    if hasattr(client, "mget_nonatomic"):
+        return list(client.info(target_nodes=type(client).PRIMARIES).values())
+    return [client.info()]

@@ -1,46 +1,57 @@
-"""The figures of ``/cache-stats``: every worker's counters merged, in the brief's words and in detail."""
+"""The figures of ``/cache-stats`` and the clearing of the cache: what workers tell one another through shared state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from random import getrandbits
+from dataclasses import asdict
 from threading import Lock, Thread
-from time import sleep, time
+from time import sleep, time, time_ns
 from typing import Any
 from uuid import uuid4
 
+import orjson
+
 from app.cache.book import Book
-from app.cache.payoff import Payoff
-from app.cache.tally import percentile_ms
+from app.cache.figures import VersionFigures, added, headline
 from app.cache.tiered import PredictionCache
+from app.cache.upkeep import COUNTS, SEPARATOR, WORKERS, Upkeep, written_at
 from app.state.base import State, StateUnavailable
 
-COUNTS = "cache:counts"
-WORKERS = "cache:workers"
 EPOCH = "cache:epoch"
 PUBLISH_S = 1.0
-_STALE_S = 10.0
-_GONE_S = 3600.0
-_SEPARATOR = "|"
+
+_STALE_S = 5.0
+_NO_STORE = "there is no Redis: set SLUICE_REDIS_URL"
 
 
 class CacheReport:
-    """Publishes this worker's counters once a second and reads everybody's."""
+    """Publishes this worker's counters once a second and reads everybody's.
 
-    def __init__(self, cache: PredictionCache, state: State, usd_per_hour: float) -> None:
+    ``store_holdings`` asks tier 2 how much it holds; None where there is none.
+    """
+
+    def __init__(
+        self,
+        cache: PredictionCache,
+        state: State,
+        usd_per_hour: float,
+        store_holdings: Callable[[], Mapping[str, int]] | None = None,
+    ) -> None:
         self._cache = cache
         self._state = state
         self._usd_per_second = usd_per_hour / 3600
+        self._store_holdings = store_holdings
         self._worker = uuid4().hex[:12]
+        self._upkeep = Upkeep(cache, state)
         self._publishing = Lock()
         self._started = False
 
     def start(self) -> None:
-        """Start the publishing thread, once; called in the worker, after any fork."""
-        with self._publishing:
-            if self._started:
-                return
+        """Learn what was cleared, then publish from a thread; called in the worker, after any fork."""
+        if not self._started:
             self._started = True
-        Thread(target=self._publish_forever, name="cache-report", daemon=True).start()
+            with suppress(StateUnavailable):
+                self.publish()
+            Thread(target=self._publish_forever, name="cache-report", daemon=True).start()
 
     def publish(self) -> None:
         """Deliver what was counted since last time, and learn whether somebody cleared the cache.
@@ -49,161 +60,111 @@ class CacheReport:
             StateUnavailable: nothing is lost, the next time delivers it.
         """
         with self._publishing:
-            for book in list(self._cache.books.values()):
-                self._deliver(book)
-            self._announce_holdings()
-            self._cache.turn_epoch(int(self._state.read(EPOCH).get("n", 0)))
+            self._agree_on_epoch()
+            self._deliver()
+            self._state.put(WORKERS, {self._worker: orjson.dumps(self._page())})
+            self._upkeep.run_when_due()
 
     def clear(self) -> None:
-        """Make every remembered answer unreachable, in every worker within ``PUBLISH_S``.
+        """Make every remembered answer unreachable: in this worker at once, in the others within ``PUBLISH_S``.
 
         Raises:
-            StateUnavailable
+            StateUnavailable: nothing has been cleared.
         """
-        self._state.put(EPOCH, {"n": float(getrandbits(48))})
-        self.publish()
+        epoch = max(time_ns() // 1000, (self._cache.epoch or 0) + 1)
+        self._state.put(EPOCH, {"n": b"%d" % epoch})
+        self._cache.turn_epoch(epoch)
 
     def summary(self) -> dict[str, Any]:
-        """The whole answer of ``/cache-stats``."""
-        degraded = None
+        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone."""
+        undelivered: Mapping[str, float] = {}
         try:
             self.publish()
-            counts, holdings = self._state.read(COUNTS), self._state.read(WORKERS)
-            self._forget_the_gone(holdings)
-        except StateUnavailable as error:
-            degraded = f"shared state is away ({error}); these figures are this worker's, since its last delivery"
-            counts, holdings = self._undelivered(), {}
-        by_version = _by_version(counts)
-        total = _added(by_version.values())
+        except StateUnavailable:
+            undelivered = self._undelivered()
+        try:
+            counts, pages = self._state.numbers(COUNTS), self._live_pages()
+            store = dict(self._store_holdings()) if self._store_holdings else None
+        except StateUnavailable:
+            counts, pages, store = {}, [self._page()], None
+        versions = _versions(added([counts, undelivered]), pages)
         return {
-            **self._headline(total),
-            "scope": "every worker on this shared state" if self._state.shared and not degraded else "this worker",
+            **headline(added([version.counts for version in versions]), self._usd_per_second),
+            "scope": "all workers on this shared state" if store is not None else "this worker",
+            "workers": len(pages),
             "state": self._state.health(),
-            "degraded": degraded,
-            "models": [self._version(label, figures, holdings) for label, figures in sorted(by_version.items())],
+            "degraded": _DEGRADED.get(self._state.health()),
+            "store": store,
+            "models": [version.shown(self._usd_per_second) for version in versions],
         }
 
     def _publish_forever(self) -> None:
         while True:
+            sleep(PUBLISH_S)
             with suppress(StateUnavailable):
                 self.publish()
-            sleep(PUBLISH_S)
 
-    def _deliver(self, book: Book) -> None:
-        counts = book.tally.take()
-        if not counts:
-            return
+    def _agree_on_epoch(self) -> None:
+        """The latest clear counts, also after Redis has lost it or gone back to an older snapshot."""
+        record = self._state.records(EPOCH).get("n", b"")
+        told, known = int(record) if record.isdigit() else 0, self._cache.epoch or 0
+        if known > told:
+            self._state.put(EPOCH, {"n": b"%d" % known})
+        self._cache.turn_epoch(told)
+
+    def _deliver(self) -> None:
+        taken = {label: tally.take() for label, tally in self._cache.tallies().items()}
+        self._upkeep.note(label for label, counts in taken.items() if counts)
+        deltas = _flat(taken)
         try:
-            self._state.add(COUNTS, {_SEPARATOR.join((book.label, name)): amount for name, amount in counts.items()})
+            if deltas:
+                self._state.add(COUNTS, deltas)
         except StateUnavailable:
-            book.tally.give_back(counts)
+            for label, tally in self._cache.tallies().items():
+                tally.give_back(taken.get(label, {}))
             raise
 
-    def _announce_holdings(self) -> None:
-        """This worker's entries and bytes, with the time, so that a worker that is gone drops out."""
-        said = {_SEPARATOR.join((self._worker, "", "at")): time()}
-        for book in list(self._cache.books.values()):
-            for tier, figures in self._cache.figures(book.label).items():
-                for name, value in figures.items():
-                    said[_SEPARATOR.join((self._worker, book.label, f"{tier}_{name}"))] = value
-        self._state.put(WORKERS, said)
-
-    def _forget_the_gone(self, holdings: Mapping[str, float]) -> None:
-        gone = {
-            key.split(_SEPARATOR)[0] for key, at in holdings.items() if key.endswith("|at") and at < time() - _GONE_S
-        }
-        self._state.remove(WORKERS, [key for key in holdings if key.split(_SEPARATOR)[0] in gone])
-
     def _undelivered(self) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for book in list(self._cache.books.values()):
-            counts = book.tally.take()
-            book.tally.give_back(counts)
-            found |= {_SEPARATOR.join((book.label, name)): amount for name, amount in counts.items()}
-        return found
+        found = {label: tally.take() for label, tally in self._cache.tallies().items()}
+        for label, tally in self._cache.tallies().items():
+            tally.give_back(found.get(label, {}))
+        return _flat(found)
 
-    def _headline(self, total: Mapping[str, float]) -> dict[str, Any]:
-        """The brief's fields. Everything is counted in rows: a request of ten rows counts ten."""
-        hits, misses = _hits(total), int(total.get("miss", 0))
-        bypassed = int(total.get("bypass", 0))
+    def _page(self) -> dict[str, Any]:
+        """What this worker holds and how it judges, version by version."""
+        return {"at": time(), "versions": {book.label: self._version(book) for book in self._cache.books()}}
+
+    def _version(self, book: Book) -> dict[str, Any]:
+        far = asdict(book.far.standing())
         return {
-            "cache_hit_rate": round(hits / (hits + misses), 4) if hits + misses else 0.0,
-            "total_requests": hits + misses + bypassed,
-            "cache_hits": hits,
-            "cache_misses": misses,
-            "cache_bypassed": bypassed,
-            "cost_savings": f"${total.get('saved_s', 0.0) * self._usd_per_second:.2f}",
-            "compute_seconds_saved": round(total.get("saved_s", 0.0), 6),
-            "avg_latency_cached": _mean_ms(total, "cached"),
-            "avg_latency_uncached": _mean_ms(total, "uncached"),
+            "entries": book.tally.entries,
+            "bytes": book.tally.bytes,
+            "likeness": book.likeness.value if book.likeness else None,
+            "l1": asdict(book.near.standing()),
+            "l2": far if self._state.shared else far | {"why": _NO_STORE},
         }
 
-    def _version(self, label: str, figures: Mapping[str, float], holdings: Mapping[str, float]) -> dict[str, Any]:
-        model, _, version = label.partition("/")
-        book = next((book for book in self._cache.books.values() if book.label == label), None)
-        held = _held(holdings, label)
-        return {
-            "model": model,
-            "version": version,
-            **self._headline(figures),
-            "latency_ms": {
-                kind: {
-                    "p50": _rounded(percentile_ms(figures, kind, 0.5)),
-                    "p95": _rounded(percentile_ms(figures, kind, 0.95)),
-                }
-                for kind in ("cached", "uncached")
-            },
-            "single_flight_joins": int(figures.get("joins", 0)),
-            "tiers": {
-                "l1": self._tier(figures, held, "l1", book.near if book else None),
-                "l2": self._tier(figures, held, "l2", book.far if book else None),
-            },
-        }
-
-    def _tier(
-        self, figures: Mapping[str, float], held: Mapping[str, float], tier: str, payoff: Payoff | None
-    ) -> dict[str, Any]:
-        prefix = f"{tier}_"
-        return {
-            "hits": int(figures.get(f"hit-{tier}", 0)),
-            **{name[len(prefix) :]: int(value) for name, value in sorted(held.items()) if name.startswith(prefix)},
-            "active": payoff.active if payoff else None,
-            "verdict": payoff.words() if payoff else "not used by this worker yet",
-        }
+    def _live_pages(self) -> list[dict[str, Any]]:
+        records = self._state.records(WORKERS).values()
+        return [orjson.loads(record) for record in records if written_at(record) > time() - _STALE_S]
 
 
-def _by_version(counts: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
+_DEGRADED = {
+    "down": "redis is away; these are the figures of this worker that it has not delivered yet",
+    "read-only": "redis takes no writes; new answers are remembered per worker",
+}
+
+
+def _flat(counts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {SEPARATOR.join((label, name)): amount for label, named in counts.items() for name, amount in named.items()}
+
+
+def _versions(counts: Mapping[str, float], pages: list[dict[str, Any]]) -> list[VersionFigures]:
+    found: dict[str, VersionFigures] = {}
     for key, amount in counts.items():
-        label, _, name = key.rpartition(_SEPARATOR)
-        found.setdefault(label, {})[name] = amount
-    return found
-
-
-def _added(parts: Any) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for figures in parts:
-        for name, amount in figures.items():
-            total[name] = total.get(name, 0.0) + amount
-    return total
-
-
-def _held(holdings: Mapping[str, float], label: str) -> dict[str, float]:
-    """Entries and bytes of one version over the workers that were heard of lately."""
-    alive = {key.split(_SEPARATOR)[0] for key, at in holdings.items() if key.endswith("|at") and at > time() - _STALE_S}
-    parts = [key.split(_SEPARATOR) for key in holdings]
-    ours = [(part[2], holdings[_SEPARATOR.join(part)]) for part in parts if part[0] in alive and part[1] == label]
-    return _added([{name: value} for name, value in ours])
-
-
-def _hits(figures: Mapping[str, float]) -> int:
-    return int(figures.get("hit-l1", 0) + figures.get("hit-l2", 0))
-
-
-def _mean_ms(figures: Mapping[str, float], kind: str) -> str:
-    answers = figures.get(f"{kind}_n", 0)
-    return f"{figures.get(f'{kind}_s', 0.0) / answers * 1000:.2f}ms" if answers else "0.00ms"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+        label, _, name = key.rpartition(SEPARATOR)
+        found.setdefault(label, VersionFigures(label)).counts[name] = amount
+    for page in pages:
+        for label, said in page["versions"].items():
+            found.setdefault(label, VersionFigures(label)).pages.append(said)
+    return [found[label] for label in sorted(found)]

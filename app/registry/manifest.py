@@ -4,6 +4,7 @@ The file is written by ``flask models add`` and may be edited by hand; everythin
 that names the key, so a typo never silently changes what a feature accepts.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
@@ -94,6 +95,11 @@ class Manifest:
     def digest(self) -> str:
         """Hex digest that changes whenever the weights do, external files included."""
         return "-".join([self.sha256, *sorted((self.external or {}).values())])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that changes whenever anything here does; the weights are in it by their digests."""
+        return hashlib.sha256(dump_manifest(self).encode()).hexdigest()
 
 
 class _Strict(Schema):

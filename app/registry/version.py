@@ -21,7 +21,7 @@ class ServedVersion:
         check_fit(manifest, runtime)
         self.manifest = manifest
         self.label = f"{manifest.name}/{manifest.version}"
-        self.digest = manifest.digest
+        self.digest = manifest.fingerprint
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.encoder = Encoder(manifest.features, runtime.inputs, manifest.entity_key)

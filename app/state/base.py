@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.errors import SluiceError
 
-class StateUnavailable(Exception):
+
+class StateUnavailable(SluiceError):
     """Shared state cannot be reached or will not take the write. Callers go on by their stated policy."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Shared state is away ({reason}); try again when /health/ready says that it is up.")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,11 @@ class Document:
 
 
 class State(Protocol):
-    """Named tables of numbers that every worker adds to, and small documents that one writer at a time replaces.
+    """Named tables that every worker shares: of numbers to add to, and of records to replace.
 
-    ``shared`` is False for the embedded default, whose figures are those of one worker.
+    Besides, small documents that one writer at a time replaces, windows to take units from, and leases.
+
+    ``shared`` is False for the embedded default, whose tables are those of one worker.
     """
 
     shared: bool
@@ -38,20 +46,28 @@ class State(Protocol):
         """Add each number to its field, creating it at 0.
 
         Raises:
-            StateUnavailable
+            StateUnavailable: it may yet be added, when the answer was all that was lost.
         """
         ...
 
-    def put(self, table: str, values: Mapping[str, float]) -> None:
-        """Set fields to these numbers.
+    def numbers(self, table: str) -> dict[str, float]:
+        """Every number of a table; empty when there is none. Fields that hold something else are taken away.
 
         Raises:
             StateUnavailable
         """
         ...
 
-    def read(self, table: str) -> dict[str, float]:
-        """Every field of a table; empty when there is none.
+    def put(self, table: str, records: Mapping[str, bytes]) -> None:
+        """Set fields of a table of records.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
+    def records(self, table: str) -> dict[str, bytes]:
+        """Every record of a table; empty when there is none.
 
         Raises:
             StateUnavailable

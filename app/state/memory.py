@@ -46,32 +46,40 @@ class MemoryState:
     def __init__(self, folder: Path) -> None:
         self._files = DocumentFiles(folder)
         self._leases: dict[str, tuple[str, float]] = {}
-        self._tables: dict[str, dict[str, float]] = {}
+        self._numbers: dict[str, dict[str, float]] = {}
+        self._records: dict[str, dict[str, bytes]] = {}
         self._windows = Windows()
         self._lock = Lock()
 
     def add(self, table: str, deltas: Mapping[str, float]) -> None:
         """See ``State.add``."""
         with self._lock:
-            fields = self._tables.setdefault(table, {})
+            fields = self._numbers.setdefault(table, {})
             for name, delta in deltas.items():
                 fields[name] = fields.get(name, 0.0) + delta
 
-    def put(self, table: str, values: Mapping[str, float]) -> None:
+    def numbers(self, table: str) -> dict[str, float]:
+        """See ``State.numbers``."""
+        with self._lock:
+            return dict(self._numbers.get(table, {}))
+
+    def put(self, table: str, records: Mapping[str, bytes]) -> None:
         """See ``State.put``."""
         with self._lock:
-            self._tables.setdefault(table, {}).update(values)
+            self._records.setdefault(table, {}).update(records)
 
-    def read(self, table: str) -> dict[str, float]:
-        """See ``State.read``."""
+    def records(self, table: str) -> dict[str, bytes]:
+        """See ``State.records``."""
         with self._lock:
-            return dict(self._tables.get(table, {}))
+            return dict(self._records.get(table, {}))
 
     def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
         """See ``State.remove``."""
         with self._lock:
-            for name in list(self._tables.get(table, {})) if fields is None else fields:
-                self._tables.get(table, {}).pop(name, None)
+            for tables in (self._numbers, self._records):
+                held = tables.get(table, {})
+                for name in list(held) if fields is None else fields:
+                    held.pop(name, None)
 
     def take(self, key: str, need: int, want: int, limit: int, seconds: int) -> Grant:
         """See ``State.take``."""

@@ -6,6 +6,7 @@ whether Redis is back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from threading import Lock, Thread
 from time import sleep
 from typing import Any, TypeVar
@@ -23,7 +24,8 @@ Answer = TypeVar("Answer")
 TIMEOUT_S = 0.05
 RETRY_S = 0.5
 
-_REFUSED_WRITES = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
+_PROBED = "sluice:probe"
+_DAMAGE = ("WRONGTYPE", "is not a float", "is not a valid float", "is not an integer")
 _AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
 
 
@@ -64,35 +66,20 @@ class RedisLink:
         return self._up
 
     def call(self, command: Callable[[Any], Answer]) -> Answer:
-        """Run a command against the client.
+        """Run a command that only reads.
 
         Raises:
-            StateUnavailable: Redis is away, slow, or will not take this write.
+            StateUnavailable: Redis is away or slow, or will not answer this.
         """
-        if not self._up:
-            raise StateUnavailable("redis is away")
-        try:
-            return command(self._connected())
-        except redis.exceptions.MaxConnectionsError:
-            raise StateUnavailable("every connection is in use") from None
-        except (*_REFUSED_WRITES, redis.exceptions.ResponseError) as error:
-            raise StateUnavailable(type(error).__name__) from error
-        except _AWAY as error:
-            self._open(error)
-            raise StateUnavailable(type(error).__name__) from None
+        return self._attempt(command, self._refused_read)
 
     def write(self, command: Callable[[Any], Answer]) -> Answer:
-        """``call`` for writes, which also learns whether Redis takes any.
+        """Run a command that writes, and learn whether Redis takes any writes.
 
         Raises:
             StateUnavailable
         """
-        try:
-            answer = self.call(command)
-        except StateUnavailable as error:
-            if isinstance(error.__cause__, _REFUSED_WRITES):
-                self._note_writable(False, type(error.__cause__).__name__)
-            raise
+        answer = self._attempt(command, self._refused_write)
         self._note_writable(True)
         return answer
 
@@ -102,12 +89,39 @@ class RedisLink:
             return "down"
         return "up" if self._writable else "read-only"
 
+    def _attempt(self, command: Callable[[Any], Answer], refused: Callable[[Exception], None]) -> Answer:
+        if not self._up:
+            raise StateUnavailable("redis is away")
+        try:
+            return command(self._connected())
+        except redis.exceptions.MaxConnectionsError:
+            raise StateUnavailable("every connection is in use") from None
+        except redis.exceptions.ResponseError as error:
+            if not _is_damage(error):
+                refused(error)
+            raise StateUnavailable(type(error).__name__) from error
+        except _AWAY as error:
+            self._open(error)
+            raise StateUnavailable(type(error).__name__) from None
+
     def _connected(self) -> Any:
-        if self._client is None:
-            with self._guard:
-                if self._client is None:
-                    self._client = self._make_client()
-        return self._client
+        """The client; a cluster's asks its nodes when it is made, so the others wait for one thread to find out."""
+        return self._client or self._first_client()
+
+    def _first_client(self) -> Any:
+        with self._guard:
+            if not self._up:
+                raise redis.exceptions.ConnectionError
+            self._client = self._client or self._make_client()
+            return self._client
+
+    def _refused_read(self, error: Exception) -> None:
+        """A replica without its master, a cluster without a slot, a user who may not: nothing can be had here."""
+        self._open(error)
+
+    def _refused_write(self, error: Exception) -> None:
+        """Full, read-only, a disk that is full, a user who may only read: what is there can still be had."""
+        self._note_writable(False, type(error).__name__)
 
     def _note_writable(self, writable: bool, reason: str = "") -> None:
         if writable != self._writable:
@@ -123,14 +137,29 @@ class RedisLink:
         Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
     def _probe(self) -> None:
+        """A read like those of requests, for a Redis that answers PING may refuse everything else."""
         while not self._up:
             sleep(RETRY_S)
             try:
-                self._connected().ping()
+                self._client = self._client or self._make_client()
+                self._client.get(_PROBED)
             except _AWAY:
                 continue
             self._up = True
             self._log.info("redis_up")
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Something that is not ours stands under our key; Redis itself is well."""
+    return any(sign in str(error) for sign in _DAMAGE)
+
+
+def _finite(text: bytes) -> float:
+    """Raises ValueError for what is no number, or none that can be added to."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 _TAKE = """
@@ -189,22 +218,26 @@ class RedisState:
 
         self._write(key, command)
 
-    def put(self, table: str, values: Mapping[str, float]) -> None:
+    def numbers(self, table: str) -> dict[str, float]:
+        """See ``State.numbers``."""
+        numbers, strange = {}, []
+        for name, value in self._read(table).items():
+            try:
+                numbers[name.decode()] = _finite(value)
+            except ValueError:
+                strange.append(name)
+        if strange:
+            self._link.write(lambda client: client.hdel(self._prefix + table, *strange))
+        return numbers
+
+    def put(self, table: str, records: Mapping[str, bytes]) -> None:
         """See ``State.put``."""
         key = self._prefix + table
-        self._write(key, lambda client: client.hset(key, mapping=dict(values)))
+        self._write(key, lambda client: client.hset(key, mapping=dict(records)))
 
-    def read(self, table: str) -> dict[str, float]:
-        """See ``State.read``."""
-        key = self._prefix + table
-        try:
-            fields = self._link.call(lambda client: client.hgetall(key))
-            return {name.decode(): float(value) for name, value in fields.items()}
-        except StateUnavailable as error:
-            self._heal_type(key, error)
-            raise
-        except ValueError:
-            raise StateUnavailable("a counter is no number") from None
+    def records(self, table: str) -> dict[str, bytes]:
+        """See ``State.records``."""
+        return {name.decode(errors="replace"): value for name, value in self._read(table).items()}
 
     def remove(self, table: str, fields: Sequence[str] | None = None) -> None:
         """See ``State.remove``."""
@@ -246,14 +279,22 @@ class RedisState:
         """See ``State.health``."""
         return self._link.health()
 
+    def _read(self, table: str) -> dict[bytes, bytes]:
+        key = self._prefix + table
+        try:
+            return self._link.call(lambda client: client.hgetall(key))
+        except StateUnavailable as error:
+            self._heal(key, error)
+            raise
+
     def _write(self, key: str, command: Callable[[Any], Answer]) -> Answer:
         try:
             return self._link.write(command)
         except StateUnavailable as error:
-            self._heal_type(key, error)
+            self._heal(key, error)
             raise
 
-    def _heal_type(self, key: str, error: StateUnavailable) -> None:
-        """Somebody put another type under a key of ours: it is ours to remove, and the next write starts afresh."""
-        if "WRONGTYPE" in str(error.__cause__):
-            self._link.call(lambda client: client.delete(key))
+    def _heal(self, key: str, error: StateUnavailable) -> None:
+        """Somebody put something else under a key of ours: it is ours to remove, and the next call starts afresh."""
+        if error.__cause__ is not None and _is_damage(error.__cause__):
+            self._link.write(lambda client: client.delete(key))
