@@ -54,8 +54,8 @@ lock: $(VENV)/.development ## Bring requirements*.txt to the newest versions req
 	@$(COMPILE) -c requirements.txt requirements-train.in -o requirements-train.txt
 	@$(COMPILE) -c requirements.txt -c requirements-train.txt requirements-dev.in -o requirements-dev.txt
 
-clean: ## Remove .venv and everything tools leave behind
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
+clean: ## Remove .venv and everything tools leave behind (keys in var/ stay)
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:
