@@ -75,19 +75,32 @@ class CacheReport:
         self._state.put(EPOCH, {"n": b"%d" % epoch})
         self._cache.turn_epoch(epoch)
 
-    def summary(self) -> dict[str, Any]:
-        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone."""
+    def counts(self) -> dict[str, dict[str, float]]:
+        """Label -> what ``Tally`` counts, over all workers; of this one alone while shared state is away."""
         undelivered: Mapping[str, float] = {}
         try:
             self.publish()
         except StateUnavailable:
             undelivered = self._undelivered()
         try:
-            counts, pages = self._state.numbers(COUNTS), self._live_pages()
+            delivered = self._state.numbers(COUNTS)
+        except StateUnavailable:
+            delivered = {}
+        found: dict[str, dict[str, float]] = {}
+        for key, amount in added([delivered, undelivered]).items():
+            label, _, name = key.rpartition(SEPARATOR)
+            found.setdefault(label, {})[name] = amount
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone."""
+        counts = self.counts()
+        try:
+            pages = self._live_pages()
             store = dict(self._store_holdings()) if self._store_holdings else None
         except StateUnavailable:
-            counts, pages, store = {}, [self._page()], None
-        versions = _versions(added([counts, undelivered]), pages)
+            pages, store = [self._page()], None
+        versions = _versions(counts, pages)
         return {
             **headline(added([version.counts for version in versions]), self._usd_per_second),
             "scope": "all workers on this shared state" if store is not None else "this worker",
@@ -159,11 +172,8 @@ def _flat(counts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {SEPARATOR.join((label, name)): amount for label, named in counts.items() for name, amount in named.items()}
 
 
-def _versions(counts: Mapping[str, float], pages: list[dict[str, Any]]) -> list[VersionFigures]:
-    found: dict[str, VersionFigures] = {}
-    for key, amount in counts.items():
-        label, _, name = key.rpartition(SEPARATOR)
-        found.setdefault(label, VersionFigures(label)).counts[name] = amount
+def _versions(counts: Mapping[str, dict[str, float]], pages: list[dict[str, Any]]) -> list[VersionFigures]:
+    found = {label: VersionFigures(label, named) for label, named in counts.items()}
     for page in pages:
         for label, said in page["versions"].items():
             found.setdefault(label, VersionFigures(label)).pages.append(said)

@@ -15,6 +15,7 @@ from app.registry.blocks import Block, NumberBlock, ShapedBlock, TextBlock
 from app.registry.faults import MAX_REPORTED, Report
 from app.registry.manifest import Feature
 from app.registry.placement import Placement
+from app.registry.rounding import Rounding
 from app.registry.table import ABSENT, WHOLE_COLUMN, Table, Tabulator
 from app.runtimes.base import TensorSpec
 from app.tensors import Array, Columns, Feed, Instances, Records, Rows, Tensors
@@ -45,6 +46,7 @@ class Encoder:
         self._plan = [(item, self._sources(item.name)) for item in inputs]
         self._placement = Placement(features, inputs, entity_key)
         self._tabulator = Tabulator(features, self._known, self._placement)
+        self._rounding = Rounding(features)
 
     def encode(self, instances: Instances) -> tuple[Feed, int]:
         """The feed for the runtime and its number of rows.
@@ -52,6 +54,10 @@ class Encoder:
         Raises:
             InvalidInput: names every field that does not fit, up to ``MAX_REPORTED``.
         """
+        feed, rows = self._encoded(instances)
+        return (self._rounding.apply(feed), rows) if self._rounding else (feed, rows)
+
+    def _encoded(self, instances: Instances) -> tuple[Feed, int]:
         if isinstance(instances, Columns):
             return self._encode_columns(instances)
         if isinstance(instances, Tensors):

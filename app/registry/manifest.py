@@ -39,6 +39,7 @@ class Feature:
     """One value a caller sends for each row.
 
     ``range`` and ``categories`` are what is allowed; ``observed`` is what the sample held, for people and for drift.
+    ``decimals`` is how many are kept before the model sees the value; None keeps all.
     ``input`` is the ONNX input the value goes to, ``shape`` the row's shape there (empty for a plain value).
     """
 
@@ -50,6 +51,7 @@ class Feature:
     categories: tuple[Any, ...] | None = None
     missing: Missing = "reject"
     impute: Any = None
+    decimals: int | None = None
     observed: Mapping[str, Any] | None = None
     description: str = ""
 
@@ -122,6 +124,7 @@ class _FeatureSchema(_Strict):
     categories = fields.List(fields.Raw(), validate=validate.Length(min=1))
     missing = fields.String(validate=validate.OneOf(["reject", "impute", "nan"]))
     impute = fields.Raw()
+    decimals = fields.Integer(strict=True, validate=validate.Range(min=0, max=15))
     observed = fields.Dict(keys=fields.String())
     description = fields.String()
 
@@ -133,6 +136,8 @@ class _FeatureSchema(_Strict):
             raise ValidationError("'nan' needs a float dtype", "missing")
         if data.get("missing") == "nan" and data.get("shape"):
             raise ValidationError("'nan' needs a plain value", "missing")
+        if data.get("decimals") is not None and not data.get("dtype", "").startswith("float"):
+            raise ValidationError("rounding needs a float dtype", "decimals")
         low, high = data.get("range") or (None, None)
         if low is not None and high is not None and low > high:
             raise ValidationError("the first number is the smaller one", "range")

@@ -85,6 +85,7 @@ def _feature(feature: Feature) -> dict[str, Any]:
         "missing": feature.missing,
         "impute": feature.impute,
         "policy": policies[feature.missing],
+        "decimals": feature.decimals,
         "observed": feature.observed,
         "description": feature.description,
     }

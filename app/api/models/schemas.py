@@ -14,6 +14,9 @@ class FeatureSchema(Schema):
     missing = fields.String(required=True, validate=validate.OneOf(["reject", "impute", "nan"]))
     impute = fields.Raw(allow_none=True)
     policy = fields.String(required=True, metadata={"description": "what happens to a missing value, in words"})
+    decimals = fields.Integer(
+        allow_none=True, metadata={"description": "how many decimals the model sees; null: all of them"}
+    )
     observed = fields.Dict(keys=fields.String(), allow_none=True)
     description = fields.String()
 
