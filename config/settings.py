@@ -234,7 +234,7 @@ class Settings:
     )
     grpc_waiting: int = setting(
         "SLUICE_GRPC_WAITING",
-        64,
+        256,
         integer(0, 100_000),
         "0 to 100000",
         "gRPC calls that may wait for a thread in each process; the next one is refused.",

@@ -1,10 +1,10 @@
 """What happens around every call: its id, its clock, the gate, its deadline, its status, its line in the access log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -15,6 +15,7 @@ from app import deadlines
 from app.errors import InvalidInput, ModelFailed
 from app.gateway.addresses import client_address
 from app.rpc.call import Call, peer_address, text_metadata
+from app.rpc.pace import SHORT_BYTES, Pace
 from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
 from app.rpc.threads import Threads
 from app.services import Services
@@ -29,7 +30,7 @@ Behaviour = Callable[[bytes, "ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[Request]):
-    """A method of the service: its message, the scope it needs, its work, and which model it is about.
+    """A method of the service: its message, the scope it needs, its work, and which model and version it is about.
 
     A public method asks nothing of anybody and takes no time: it is answered on the event loop, busy or not.
     """
@@ -37,7 +38,7 @@ class Method(Generic[Request]):
     message: type[Request]
     scope: str
     work: Callable[[Request, Call], Message]
-    model: Callable[[Request], str | None] = lambda _: None
+    about: Callable[[Request], tuple[str, str]] = lambda _: ("", "")
 
 
 class Door:
@@ -46,6 +47,7 @@ class Door:
     def __init__(self, services: Services, threads: Threads) -> None:
         self._services = services
         self._threads = threads
+        self._pace = Pace()
 
     def handler(self, path: str, method: Method[Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Bytes in, bytes out: messages are parsed here, so that one that is none ends as the caller's mistake."""
@@ -57,12 +59,12 @@ class Door:
             try:
                 answer = await self._work(method, raw, call)
             except asyncio.CancelledError as gone:
-                self._log(call, code_of(gone))
+                self._end(call, code_of(gone))
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status from the table
                 return await self._refuse(context, call, error)
             context.set_trailing_metadata(tuple(call.trailers))
-            self._log(call, grpc.StatusCode.OK)
+            self._end(call, grpc.StatusCode.OK)
             return answer
 
         return behave
@@ -78,15 +80,29 @@ class Door:
         return call
 
     async def _work(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
+        """Answer here what is quick, in a thread what may take long, reading a long message included."""
+        if len(raw) > SHORT_BYTES:
+            return await self._threads.run(lambda: self._answer(method, _parsed(method, raw), call))
+        message = _parsed(method, raw)
         if method.scope == PUBLIC:
-            return self._answer(method, raw, call)
-        return await self._threads.run(partial(self._answer, method, raw, call))
+            return self._answer(method, message, call)
+        kind = (call.path, *method.about(message)) if message is not None else (call.path,)
+        if self._pace.quick(kind):
+            return self._answer_here(method, message, call, kind)
+        answer, seconds = await self._threads.run(lambda: _timed(partial(self._answer, method, message, call)))
+        self._pace.took(kind, seconds, on_loop=False)
+        return answer
 
-    def _answer(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
+    def _answer_here(self, method: Method[Any], message: Message | None, call: Call, kind: Hashable) -> bytes:
+        started = perf_counter()
+        answer = self._answer(method, message, call)
+        self._pace.took(kind, perf_counter() - started, on_loop=True)
+        return answer
+
+    def _answer(self, method: Method[Any], message: Message | None, call: Call) -> bytes:
         request_id.set(call.request_id)
         deadlines.begin(call.seconds, call.arrived)
         deadlines.check()
-        message = _parsed(method, raw)
         self._admit(method, message, call)
         if message is None:
             raise InvalidInput({"message": [f"is no {method.message.DESCRIPTOR.name}"]})
@@ -96,7 +112,7 @@ class Door:
         """A message that cannot be read is counted like any other, and its sender asked for a name first."""
         if method.scope == PUBLIC:
             return
-        model = method.model(message) if message is not None else None
+        model = method.about(message)[0] if message is not None else None
         admission = self._services.gate.admit(call.credentials, method.scope, model)
         call.caller, call.standing = admission.caller, admission.standing
 
@@ -106,7 +122,7 @@ class Door:
         if seconds is not None:
             call.trailers.append(("retry-after", str(int(seconds) + 1)))
         call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))
-        self._log(call, code_of(error))
+        self._end(call, code_of(error))
         await context.abort(code_of(error), text_of(error), tuple(call.trailers))
         raise AssertionError("abort always raises")
 
@@ -117,21 +133,12 @@ class Door:
         elif type(error) not in CODES:
             log.error("unexpected_error", error=type(error).__name__, exc_info=error)
 
-    def _log(self, call: Call, code: grpc.StatusCode) -> None:
-        if not self._services.access_log:
-            return
-        write_access(
-            {
-                "request_id": call.request_id,
-                "method": "GRPC",
-                "path": call.path,
-                "status": code.name,
-                "duration_ms": round((perf_counter() - call.started) * 1000, 3),
-                "client": call.address,
-                "caller": call.caller.subject if call.caller else None,
-                **call.facts,
-            }
-        )
+    def _end(self, call: Call, code: grpc.StatusCode) -> None:
+        """Tell the observers and the access log; for the observers a status is a number, here gRPC's."""
+        here, seconds = self._services, perf_counter() - call.started
+        here.metrics.request(call.path, code.value[0], seconds, call.facts)
+        if here.access_log:
+            _write_line(call, code, seconds)
 
 
 def _parsed(method: Method[Any], raw: bytes) -> Message | None:
@@ -141,3 +148,24 @@ def _parsed(method: Method[Any], raw: bytes) -> Message | None:
     except DecodeError:
         return None
     return message
+
+
+def _write_line(call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    write_access(
+        {
+            "request_id": call.request_id,
+            "method": "GRPC",
+            "path": call.path,
+            "status": code.name,
+            "duration_ms": round(seconds * 1000, 3),
+            "client": call.address,
+            "caller": call.caller.subject if call.caller else None,
+            **call.facts,
+        }
+    )
+
+
+def _timed(work: Callable[[], bytes]) -> tuple[bytes, float]:
+    """With the processor time of this thread: what it spends waiting for the interpreter is not the work's fault."""
+    started = thread_time()
+    return work(), thread_time() - started

@@ -1,8 +1,8 @@
 """One of the processes behind the port: build, load every model, then listen. Started by the supervisor."""
 
 import asyncio
+import os
 import signal
-import sys
 from threading import Thread
 
 from app.processors import rest_collector
@@ -54,7 +54,8 @@ def _told_to_stop() -> asyncio.Event:
 
 def _watch_supervisor(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     """The supervisor holds the other end of our standard input and never writes: it ends when the supervisor does."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):
+        continue
     loop.call_soon_threadsafe(stop.set)
 
 

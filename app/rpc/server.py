@@ -18,6 +18,9 @@ _REFRESH_S = 1.0
 _DRAIN_S = 1.0
 """How long health says NOT_SERVING while calls are still taken: time for a balancer to look away."""
 
+_FACTOR = 4
+"""Calls of every sort at once, those whose message is still on its way included, to those that are worked on or wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -36,7 +39,8 @@ class RpcServer:
         self._limits = limits
         self._threads = Threads(limits.threads, limits.waiting)
         self._health = Health(services.registry, SERVICE)
-        self._server = grpc.aio.server(options=_options(limits.message_bytes))
+        most = _FACTOR * (limits.threads + limits.waiting)
+        self._server = grpc.aio.server(options=_options(limits.message_bytes), maximum_concurrent_rpcs=most)
         door = Door(services, self._threads)
         methods = Servicer(services, lambda: self._health.ready).methods()
         handlers = {name: door.handler(f"/{SERVICE}/{name}", method) for name, method in methods.items()}

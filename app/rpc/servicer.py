@@ -31,8 +31,12 @@ class Servicer:
             "ServerReady": Method(pb.ServerReadyRequest, PUBLIC, self.server_ready),
             "ModelReady": Method(pb.ModelReadyRequest, PUBLIC, self.model_ready),
             "ServerMetadata": Method(pb.ServerMetadataRequest, PUBLIC, self.server_metadata),
-            "ModelMetadata": Method(pb.ModelMetadataRequest, "models:read", self.model_metadata, lambda it: it.name),
-            "ModelInfer": Method(pb.ModelInferRequest, "predict", self.model_infer, lambda it: it.model_name),
+            "ModelMetadata": Method(
+                pb.ModelMetadataRequest, "models:read", self.model_metadata, lambda it: (it.name, it.version)
+            ),
+            "ModelInfer": Method(
+                pb.ModelInferRequest, "predict", self.model_infer, lambda it: (it.model_name, it.model_version)
+            ),
         }
 
     def server_live(self, _: pb.ServerLiveRequest, __: Call) -> pb.ServerLiveResponse:
