@@ -8,6 +8,7 @@ from app.api.docs import blueprint as docs
 from app.api.errors import register_error_handlers
 from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
+from app.api.inference import blueprint as inference
 from app.api.metrics import blueprint as metrics
 from app.api.models import blueprint as models
 from app.api.prediction import blueprint as prediction
@@ -16,7 +17,7 @@ from app.services import EXTENSION, Services
 from app.wiring import build_services
 from config.settings import Settings
 
-BLUEPRINTS = (prediction, models, cache_stats, health, metrics, docs)
+BLUEPRINTS = (prediction, inference, models, cache_stats, health, metrics, docs)
 """Add an endpoint: write its package under ``api/`` and name its blueprint here."""
 
 

@@ -18,6 +18,12 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeou
 
 from app.errors import InvalidInput
 
+_WINDOWS = {"gzip": 31, "deflate": 15}
+"""zlib's number for each Content-Encoding."""
+
+_DEEPEST = 6
+_EXAMPLE = ', for example {"features": {...}}'
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -37,15 +43,56 @@ def read_json(max_bytes: int) -> Body:
     environ = request.environ
     if environ.get("CONTENT_TYPE") != "application/json":
         _check_content_type()
+    return parse_object(read_bytes(max_bytes), _EXAMPLE)
+
+
+def read_bytes(max_bytes: int) -> bytes:
+    """The current request's body, decompressed.
+
+    Raises:
+        BadRequest, RequestTimeout, RequestEntityTooLarge, UnsupportedMediaType: it is not all there, too large, or
+            compressed in a way that is not known.
+    """
+    environ = request.environ
     raw = _read(environ, max_bytes)
     if environ.get("HTTP_CONTENT_ENCODING"):
-        raw = _decompressed(raw, environ["HTTP_CONTENT_ENCODING"].lower(), max_bytes)
+        return _decompressed(raw, environ["HTTP_CONTENT_ENCODING"].lower(), max_bytes)
+    return raw
+
+
+def read_parts(first: int, max_bytes: int) -> tuple[bytes, memoryview]:
+    """The body's first bytes and the rest of it, which begins where any array may begin, as long as nothing packs it.
+
+    Raises:
+        BadRequest, RequestTimeout, RequestEntityTooLarge, UnsupportedMediaType: as ``read_bytes``; or it is shorter.
+    """
+    environ = request.environ
+    announced = environ.get("CONTENT_LENGTH") or ""
+    if environ.get("HTTP_CONTENT_ENCODING") or not announced.isdecimal() or not first <= int(announced) <= max_bytes:
+        raw = read_bytes(max_bytes)
+        if first > len(raw):
+            raise BadRequest(f"The body holds {len(raw)} bytes, its header is said to be {first} long.")
+        return raw[:first], memoryview(raw)[first:]
+    head = _taken(environ["wsgi.input"], first)
+    rest = _taken(environ["wsgi.input"], int(announced) - first)
+    if len(head) + len(rest) < int(announced):
+        raise BadRequest("The body ended before its announced length.")
+    return head, memoryview(rest)
+
+
+def parse_object(raw: bytes, example: str = "") -> Body:
+    """A JSON object in UTF-8; ``example`` ends the sentence that says so.
+
+    Raises:
+        BadRequest: it is not one.
+        InvalidInput: a name stands twice in one object.
+    """
     try:
         data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is no valid JSON: {error}.") from None
     if type(data) is not dict:
-        raise BadRequest('The body must be a JSON object, for example {"features": {...}}.')
+        raise BadRequest(f"The body must be a JSON object{example}.")
     start = raw.find(b"[")
     if start > 0 and raw.rfind(b'"') < start:
         # Every string, hence every name, stands before the first list: what follows is bare literals.
@@ -105,22 +152,22 @@ def _taken(stream: Any, size: int) -> bytes:
 def _decompressed(raw: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding == "identity":
         return raw
-    if encoding != "gzip":
-        raise UnsupportedMediaType(f"Content-Encoding may be gzip or absent, not {encoding[:40]}.")
-    inflater = zlib.decompressobj(wbits=31)
+    if encoding not in _WINDOWS:
+        raise UnsupportedMediaType(f"Content-Encoding may be gzip, deflate or absent, not {encoding[:40]}.")
+    inflater = zlib.decompressobj(wbits=_WINDOWS[encoding])
     try:
         data = inflater.decompress(raw, max_bytes + 1)
     except zlib.error:
-        raise BadRequest("The body is not valid gzip.") from None
+        raise BadRequest(f"The body is not valid {encoding}.") from None
     if len(data) > max_bytes:
         raise RequestEntityTooLarge(f"The body is larger than {max_bytes} bytes once decompressed.")
     if not inflater.eof or inflater.unused_data:
-        raise BadRequest("The body is not one complete gzip stream.")
+        raise BadRequest(f"The body is not one complete {encoding} stream.")
     return data
 
 
 def _refuse_duplicates(raw: bytes, colons: int, data: dict[str, Any]) -> None:
-    if colons == _names_near_the_top(data):
+    if colons == _names_near_the_top(data) or colons == _names(data, _DEEPEST):
         return
     try:
         json.loads(raw, object_pairs_hook=_distinct)
@@ -137,6 +184,15 @@ def _names_near_the_top(data: dict[str, Any]) -> int:
         elif type(value) is list and value and type(value[0]) is dict:
             count += sum(len(item) for item in value if type(item) is dict)
     return count
+
+
+def _names(value: Any, depth: int) -> int:
+    """Names in this object and those below it, as far down as an honest body goes."""
+    if depth and type(value) is dict:
+        return len(value) + sum(_names(item, depth - 1) for item in value.values())
+    if depth and type(value) is list and value and type(value[0]) is dict:
+        return sum(_names(item, depth - 1) for item in value)
+    return 0
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

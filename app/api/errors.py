@@ -1,11 +1,14 @@
-"""Cause -> status, and the one JSON shape of every error: RFC 9457 ``application/problem+json``."""
+"""Cause -> status, and the JSON shape of every error: RFC 9457 ``application/problem+json``.
 
-from collections.abc import Mapping
+Where a protocol that others wrote has a shape of its own, its addresses answer in that one: ``_SHAPES``.
+"""
+
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -78,9 +81,25 @@ def problem_document(
 
 
 def problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] | None = None) -> Response:
-    """A problem document as the answer to the current request."""
+    """An error as the answer to the current request, in the shape of its address."""
+    first = request.environ["PATH_INFO"].split("/", 2)[1:2]
+    return _SHAPES.get("".join(first), _as_problem)(status, kind, detail, errors)
+
+
+def _as_problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
     body = problem_document(status, kind, detail, g.get("request_id"), errors)
     return Response(body, status, content_type="application/problem+json")
+
+
+def _as_inference_error(status: int, _: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
+    """The Open Inference Protocol's: one text, and 400 for whatever is wrong with a request's tensors."""
+    told = "; ".join(f"{field}: {' '.join(map(str, texts))}" for field, texts in (errors or {}).items())
+    body = orjson.dumps({"error": told or detail})
+    return Response(body, 400 if status == 422 else status, content_type="application/json")
+
+
+_SHAPES: Mapping[str, Callable[[int, str, str, Mapping[str, Any] | None], Response]] = {"v2": _as_inference_error}
+"""First step of an address -> the shape of its errors."""
 
 
 def _from_cause(error: SluiceError) -> Response:

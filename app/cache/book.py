@@ -11,6 +11,7 @@ from app.cache.likeness import Likeness, likeness
 from app.cache.payoff import Cost, Mode, Payoff
 from app.cache.recent import Recent
 from app.cache.tally import Tally
+from app.errors import ModelFailed
 from app.tensors import Array, Feed, Freshness
 
 _FIRST_GUESS_NEAR_S = 3e-6
@@ -96,7 +97,12 @@ class Book:
             ModelFailed
         """
         started = perf_counter()
-        outputs = subject.run(feed)
+        try:
+            outputs = subject.run(feed)
+        except ModelFailed:
+            self.tally.add("failed_n", 1)
+            self.tally.add("failed_s", perf_counter() - started)
+            raise
         self.cost.add((perf_counter() - started) / len(next(iter(feed.values()))))
         return outputs
 

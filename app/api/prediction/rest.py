@@ -6,12 +6,13 @@ import orjson
 from flask import Blueprint, Response, g
 
 from app.api.access import needs
+from app.api.asking import ask
 from app.api.bodies import read_json
-from app.api.freshness import tell_source, wanted_freshness
+from app.api.freshness import tell_source
 from app.api.prediction.schemas import Envelope, open_envelope
 from app.errors import ModelNotFound
 from app.services import services
-from app.tensors import Prediction, Request
+from app.tensors import Prediction
 
 blueprint = Blueprint("prediction", __name__)
 
@@ -44,13 +45,7 @@ def _answer(name: str, version: str | None) -> Response:
     here = services()
     entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = here.predict(Request(name, version, envelope.instances, wanted_freshness()), g.caller)
-    g.facts = {
-        "model": name,
-        "version": prediction.version,
-        "rows": prediction.rows,
-        "cache": prediction.source,
-    }
+    prediction = ask(name, version, envelope.instances)
     answer = Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
     tell_source(answer, prediction)
     return answer

@@ -1,0 +1,72 @@
+"""Routes of the repository extension, on the protocol's blueprint.
+
+A load or an unload takes effect in the worker process that answers; the answer says so.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.api.access import needs
+from app.api.bodies import parse_object, read_bytes
+from app.api.inference.schemas import RepositoryEntrySchema, RepositoryScopeSchema
+from app.api.json import json_response
+from app.errors import InvalidInput
+from app.registry.registry import Model
+from app.services import services
+
+_SCOPE = {"scope": "the worker process that answered"}
+
+blueprint = Blueprint("repository", __name__, url_prefix="/repository")
+
+
+@blueprint.post("/index")
+@needs("models:read")
+def index() -> Response:
+    """Every version in the repository, and why some are not served. ``{"ready": true}`` leaves those out."""
+    only_ready = _body().get("ready", False)
+    if type(only_ready) is not bool:
+        raise InvalidInput({"ready": ["must be true or false"]})
+    entries = [entry for model in services().registry.models.values() for entry in _entries(model)]
+    shown = [entry for entry in entries if entry["state"] == "READY" or not only_ready]
+    return json_response(RepositoryEntrySchema(many=True).dump(shown))
+
+
+@blueprint.post("/models/<name>/load")
+@needs("models:write")
+def load(name: str) -> Response:
+    """Read a model's files again, verify them, and serve what verifies."""
+    _refuse_parameters()
+    services().registry.reload(name)
+    return json_response(RepositoryScopeSchema().dump(_SCOPE))
+
+
+@blueprint.post("/models/<name>/unload")
+@needs("models:write")
+def unload(name: str) -> Response:
+    """Stop serving a model."""
+    _refuse_parameters()
+    services().registry.unload(name)
+    return json_response(RepositoryScopeSchema().dump(_SCOPE))
+
+
+def _entries(model: Model) -> Iterator[dict[str, Any]]:
+    for state in model.versions.values():
+        ready = "READY" if state.served else "UNAVAILABLE"
+        yield {"name": model.name, "version": state.version, "state": ready, "reason": state.reason or ""}
+
+
+def _body() -> dict[str, Any]:
+    """The body, which clients of this protocol leave out or send without a Content-Type."""
+    raw = read_bytes(services().max_body_bytes)
+    return parse_object(raw).data if raw.strip() else {}
+
+
+def _refuse_parameters() -> None:
+    """Files and configurations are not taken over HTTP: what is served is what lies in the repository."""
+    parameters = _body().get("parameters") or {}
+    strange = sorted(set(parameters) - {"unload_dependents"}) if type(parameters) is dict else ["parameters"]
+    if strange:
+        path = f"parameters.{strange[0]}"[:200]
+        raise InvalidInput({path: ["is not supported: models come from this server's repository only"]})
