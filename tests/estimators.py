@@ -29,6 +29,7 @@ from sklearn import (
 )
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
+from threadpoolctl import threadpool_limits
 
 _ROWS = 240
 _STUMP = tree.DecisionTreeClassifier(max_depth=3, random_state=0)
@@ -134,8 +135,11 @@ class Case:
 
     @cached_property
     def onnx(self) -> bytes:
-        """Train and convert; both have opinions about each other's versions that are not what is tested."""
-        with warnings.catch_warnings():
+        """Train and convert; both have opinions about each other's versions that are not what is tested.
+
+        On one thread: tables this small only make threads wait for each other.
+        """
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")
             self.estimator.fit(self.table, self.target)
             options = None if self.zipmap is None else {id(self.estimator): {"zipmap": self.zipmap}}
