@@ -75,11 +75,6 @@ class CacheReport:
         self._state.put(EPOCH, {"n": b"%d" % epoch})
         self._cache.turn_epoch(epoch)
 
-<<<<<<< theirs
-    def summary(self) -> dict[str, Any]:
-        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone."""
-        undelivered = self._told()
-=======
     def counts(self) -> dict[str, dict[str, float]]:
         """Label -> what ``Tally`` counts, over all workers; of this one alone while shared state is away."""
         undelivered: Mapping[str, float] = {}
@@ -87,7 +82,6 @@ class CacheReport:
             self.publish()
         except StateUnavailable:
             undelivered = self._undelivered()
->>>>>>> ours
         try:
             delivered = self._state.numbers(COUNTS)
         except StateUnavailable:
@@ -116,23 +110,6 @@ class CacheReport:
             "store": store,
             "models": [version.shown(self._usd_per_second) for version in versions],
         }
-
-    def counts(self) -> dict[str, Mapping[str, float]]:
-        """Label -> what was counted of each version, by all workers; by this one alone while shared state is away."""
-        undelivered = self._told()
-        try:
-            counts = self._state.numbers(COUNTS)
-        except StateUnavailable:
-            counts = {}
-        return {version.label: version.counts for version in _versions(added([counts, undelivered]), [])}
-
-    def _told(self) -> Mapping[str, float]:
-        """Deliver now; what could not be delivered."""
-        try:
-            self.publish()
-        except StateUnavailable:
-            return self._undelivered()
-        return {}
 
     def _publish_forever(self) -> None:
         while True:
