@@ -19,7 +19,7 @@ _DRAIN_S = 1.0
 """How long health says NOT_SERVING while calls are still taken: time for a balancer to look away."""
 
 _FACTOR = 4
-"""Calls of every sort at once, those whose message is still on its way included, to those that are worked on or wait."""
+"""How many more calls there may be at once than are worked on or wait: their messages may still be on the way."""
 
 
 @dataclass(frozen=True, slots=True)
