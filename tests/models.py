@@ -45,6 +45,16 @@ def identity(width: int = 2, name: str = "identity", version: str = "v1") -> Tin
     return _tiny(name, version, [node], _matrix("X", width), _matrix("Y", width), floats(width), task="raw")
 
 
+def echo(datatype: str, name: str, version: str = "v1") -> TinyModel:
+    """Answers the one value of a row, of any kind of number onnx knows: ``echo("FLOAT16", ...)``."""
+    kind = getattr(TensorProto, datatype)
+    places = [helper.make_tensor_value_info(place, kind, [None, 1]) for place in ("X", "Y")]
+    names = {"FLOAT": "float32", "DOUBLE": "float64"}
+    feature = Feature("x", names.get(datatype, datatype.lower()), "X")
+    node = helper.make_node("Identity", ["X"], ["Y"])
+    return _tiny(name, version, [node], places[:1], places[1:], (feature,), task="raw")
+
+
 def linear(
     weights: Sequence[float] = (1.0, 2.0), bias: float = 0.5, name: str = "linear", version: str = "v1"
 ) -> TinyModel:
