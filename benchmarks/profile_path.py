@@ -10,9 +10,10 @@ import io
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -40,35 +41,37 @@ from benchmarks.workload import Workload, build_workload
 from config.settings import Settings
 
 ADDRESS = ("127.0.0.1", 8000)
-REQUESTS = {1: 4000, 1000: 200}
+REQUESTS = {1: 4000, 1000: 100}
 FLASK = "Flask: context, routing, dispatch, answer"
 WHOLE = "**the application as a whole, without clocks**"
 
 
-def trace_stages(app: Flask, trace: Trace) -> None:
-    """Put the clock on every stage."""
-    for endpoint, view in app.view_functions.items():
-        app.view_functions[endpoint] = trace.timed(view, "view: what holds the stages together")
-    for number, hook in enumerate(app.before_request_funcs[None]):
-        app.before_request_funcs[None][number] = trace.timed(hook, "hooks before")
-    for number, hook in enumerate(app.after_request_funcs[None]):
-        app.after_request_funcs[None][number] = trace.timed(hook, "hooks after")
-    trace.wrap(hooks, "write_access", "access log line")
-    trace.wrap(rest, "read_json", "body: read, parse, look for duplicate names")
-    trace.wrap(rest, "open_envelope", "envelope: marshmallow")
-    trace.wrap(Predictor, "predict", "pipeline: what holds its stages together")
-    trace.wrap(PredictionCache, "outputs", "cache: whether it pays, its figures")
-    trace.wrap(Encoder, "encode", "encode and validate rows")
+def clocked(settings: Settings, trace: Trace) -> Flask:
+    """The application with a clock on every stage."""
     trace.wrap(OnnxRuntime, "run", "onnxruntime")
     trace.wrap(Interpreter, "rows", "interpret outputs")
+    trace.wrap(Encoder, "encode", "encode and validate rows")
+    trace.wrap(PredictionCache, "outputs", "cache: whether it pays, its figures")
+    trace.wrap(Predictor, "predict", "pipeline: what holds its stages together")
+    trace.wrap(rest, "read_json", "body: read, parse, look for duplicate names")
+    trace.wrap(rest, "open_envelope", "envelope: marshmallow")
+    trace.wrap(hooks, "write_access", "access log line")
     trace.wrap(Response, "__init__", "response object")
+    app = create_app(settings)
+    views: dict[str, Any] = app.view_functions
+    before: list[Any] = app.before_request_funcs[None]
+    after: list[Any] = app.after_request_funcs[None]
+    views |= {name: trace.timed(view, "view: what holds the stages together") for name, view in views.items()}
+    before[:] = [trace.timed(hook, "hooks before") for hook in before]
+    after[:] = [trace.timed(hook, "hooks after") for hook in after]
+    return app
 
 
-def traced_us(app: Flask, trace: Trace, path: str, body: bytes, requests: int) -> dict[str, float]:
-    """Answer so many requests; the typical microseconds of each stage."""
-    answer = trace.timed(lambda: answered(app, path, body), FLASK)
-    for _ in range(requests):
-        answer()
+def traced_us(app: Flask, trace: Trace, path: str, bodies: Sequence[bytes]) -> dict[str, float]:
+    """Answer a request for each body; the typical microseconds of each stage."""
+    answer = trace.timed(partial(answered, app, path), FLASK)
+    for body in bodies:
+        answer(body)
         trace.end_request()
     return trace.take_us()
 
@@ -80,10 +83,11 @@ def answered(app: Flask, path: str, body: bytes) -> None:
     chunks.close()
 
 
-def accept(status: str, *_: Any) -> None:
+def accept(status: str, _headers: Any, _error: Any = None) -> Callable[[bytes], None]:
     """WSGI's start_response."""
     if not status.startswith("200"):
         raise SystemExit(f"profile: the application answered {status}")
+    return lambda _: None
 
 
 def environ(path: str, body: bytes) -> dict[str, Any]:
@@ -106,11 +110,11 @@ def environ(path: str, body: bytes) -> dict[str, Any]:
     }
 
 
-def bare_flask_us(path: str, body: bytes) -> float:
+def bare_flask_us(path: str, bodies: Sequence[bytes]) -> float:
     """A Flask application with one empty view, for comparison."""
     app = Flask("bare")
     app.add_url_rule(path, view_func=lambda: Response(b"{}", content_type="application/json"), methods=["POST"])
-    return typical_us(lambda: answered(app, path, body), 2000)
+    return typical_us(partial(answered, app, path), bodies)
 
 
 def gunicorn_us(path: str, body: bytes) -> dict[str, float]:
@@ -120,34 +124,34 @@ def gunicorn_us(path: str, body: bytes) -> dict[str, float]:
     message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode()
     near, far = socket.socketpair()
 
-    def parse() -> Any:
-        return next(RequestParser(config, iter([message, body]), ADDRESS))
+    def parse(chunks: Sequence[bytes]) -> Any:
+        return next(RequestParser(config, iter(chunks), ADDRESS))
 
-    def build() -> Any:
+    def build(request: Any) -> Any:
         return create(request, near, ADDRESS, ADDRESS, config)[0]
 
-    def write() -> None:
-        response = build()
+    def write(request: Any) -> None:
+        response = build(request)
         response.start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
         response.write(b"{}")
         far.recv(4096)
 
-    request = parse()
+    parsed = [parse([message, body])] * 2000
     with near, far:
-        built = typical_us(build)
+        built = typical_us(build, parsed)
         return {
-            "gunicorn: parse the head": typical_us(parse),
+            "gunicorn: parse the head": typical_us(parse, [[message, body]] * 2000),
             "gunicorn: WSGI environment": built,
-            "gunicorn: write the answer": typical_us(write) - built,
+            "gunicorn: write the answer": typical_us(write, parsed) - built,
         }
 
 
-def typical_us(call: Callable[[], Any], repeats: int = 2000) -> float:
-    """Median microseconds of a call."""
+def typical_us(call: Callable[[Any], Any], arguments: Iterable[Any]) -> float:
+    """Median microseconds of a call, one for each argument."""
     times = []
-    for _ in range(repeats):
+    for argument in arguments:
         started = perf_counter()
-        call()
+        call(argument)
         times.append(perf_counter() - started)
     return median(times) * 1e6
 
@@ -165,20 +169,23 @@ def stderr_to(file: Path) -> Iterator[None]:
         os.close(kept)
 
 
-def profile(app: Flask, path: str, bodies: dict[int, bytes]) -> list[dict[str, float]]:
-    """Stage -> microseconds, for each body."""
-    for rows, body in bodies.items():
-        typical_us(partial(answered, app, path, body), REQUESTS[rows])  # by then the cache knows whether it pays
-    plain = [typical_us(partial(answered, app, path, body), REQUESTS[rows]) for rows, body in bodies.items()]
-    trace_stages(app, trace := Trace())
+def profile(settings: Settings, path: str, bodies: Mapping[int, Iterator[bytes]]) -> list[dict[str, float]]:
+    """Stage -> microseconds, for each kind of body. First runs are thrown away: by then the cache knows if it pays."""
+    taken = {rows: [list(islice(some, REQUESTS[rows])) for _ in range(4)] for rows, some in bodies.items()}
+    plain = create_app(settings)
+    whole = {
+        rows: [typical_us(partial(answered, plain, path), some) for some in lots[:2]] for rows, lots in taken.items()
+    }
+    app = clocked(settings, trace := Trace())
+    stages = {rows: [traced_us(app, trace, path, some) for some in lots[2:]] for rows, lots in taken.items()}
     return [
         {
-            **gunicorn_us(path, body),
-            **traced_us(app, trace, path, body, REQUESTS[rows]),
-            WHOLE: whole,
-            "for comparison: Flask around an empty view": bare_flask_us(path, body),
+            **gunicorn_us(path, lots[0][0]),
+            **stages[rows][1],
+            WHOLE: whole[rows][1],
+            "for comparison: Flask around an empty view": bare_flask_us(path, lots[0] * 20),
         }
-        for (rows, body), whole in zip(bodies.items(), plain, strict=True)
+        for rows, lots in taken.items()
     ]
 
 
@@ -205,9 +212,8 @@ def measure(workload: Workload) -> str:
         "SLUICE_AUTH": "off",
         "SLUICE_INFERENCE_THREADS": "1",
     }
-    app = create_app(Settings.from_env(variables))
-    bodies = {rows: workload.sample(rows)[0] for rows in REQUESTS}
-    return table(profile(app, f"/v1/models/{workload.model_name}/predict", bodies))
+    bodies = {rows: workload.bodies(rows) for rows in REQUESTS}
+    return table(profile(Settings.from_env(variables), f"/v1/models/{workload.model_name}/predict", bodies))
 
 
 def main() -> None:

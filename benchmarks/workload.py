@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import orjson
+from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from sklearn.ensemble import GradientBoostingClassifier
 
@@ -35,10 +37,15 @@ class Workload:
     def sample(self, rows: int) -> tuple[bytes, list[float]]:
         """A body of so many rows, and onnxruntime's own probability of the second class for each."""
         values = np.random.default_rng(rows).normal(size=(rows, FEATURES))
-        body = {"features": values[0].tolist()} if rows == 1 else {"instances": values.tolist()}
         session = ort.InferenceSession(str(self.model_file), providers=["CPUExecutionProvider"])
         probabilities: Any = session.run(["probabilities"], {"X": values.astype(np.float32)})[0]
-        return orjson.dumps(body), probabilities[:, 1].tolist()
+        return _body(values), probabilities[:, 1].tolist()
+
+    def bodies(self, rows: int) -> Iterator[bytes]:
+        """Bodies without end, all different."""
+        random = np.random.default_rng(SEED + rows)
+        while True:
+            yield _body(random.normal(size=(rows, FEATURES)))
 
 
 def build_workload(folder: Path) -> Workload:
@@ -52,6 +59,10 @@ def build_workload(folder: Path) -> Workload:
     pool = folder / "rows.txt"
     pool.write_bytes(_pool())
     return Workload(repository, stored / "model.onnx", deployment, pool)
+
+
+def _body(values: NDArray[np.float64]) -> bytes:
+    return orjson.dumps({"features": values[0].tolist()} if len(values) == 1 else {"instances": values.tolist()})
 
 
 def _trained() -> tuple[Manifest, bytes]:
