@@ -12,7 +12,7 @@ import numpy as np
 from app.errors import InvalidInput, ModelFailed, ModelRefused
 from app.registry.intake.columns import Column, find_columns
 from app.registry.intake.external import digests, read_external
-from app.registry.intake.golden import GOLDEN_CELLS, GOLDEN_ROWS, record_golden
+from app.registry.intake.golden import choose, golden_candidates, record_golden, spread
 from app.registry.intake.graph import GraphFacts, read_graph
 from app.registry.intake.options import IntakeRefused, Options
 from app.registry.intake.policies import Policies
@@ -113,7 +113,7 @@ def _complete(
     meaning = read_meaning(runtime.outputs, probe.run(rows) if rows else {}, draft.labels, options)
     policies = Policies(columns, options, probe, rows[0] if rows else None, words)
     manifest = _with_meaning(replace(draft, features=policies.features()), meaning, options)
-    candidates = _golden_candidates(columns) or rows
+    candidates = golden_candidates(columns) or rows
     finished = _with_golden(manifest, runtime, candidates)
     unchecked = [] if finished.golden else [_unchecked_note(probe.fault(first_row(columns, list(words.values()))))]
     return finished, (*meaning.notes, *policies.notes, *unchecked)
@@ -147,7 +147,7 @@ def _sample_rows(columns: Sequence[Column], probe: Probe) -> list[Row]:
     Raises:
         IntakeRefused: the model takes none of them.
     """
-    rows = [row for row in _spread(_filled_rows(columns), PROBED_ROWS) if None not in row.values()]
+    rows = [row for row in spread(_filled_rows(columns), PROBED_ROWS) if None not in row.values()]
     try:
         if rows and all(np.isfinite(array).all() for array in _numbers(probe.run(rows))):
             return rows
@@ -167,19 +167,6 @@ def _filled_rows(columns: Sequence[Column]) -> list[Row]:
     filled = [[column.fill if value is None else value for value in column.values] for column in columns]
     names = [column.name for column in columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*filled, strict=True)]
-
-
-def _golden_candidates(columns: Sequence[Column]) -> list[Row]:
-    """Rows as the sample has them: whole ones first, because the first becomes the example, then some with gaps."""
-    names = [column.name for column in columns]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*(column.values for column in columns), strict=True)]
-    whole = [row for row in rows if None not in row.values()]
-    return _spread(whole, GOLDEN_ROWS * 4) + _spread([row for row in rows if None in row.values()], GOLDEN_ROWS)
-
-
-def _spread(rows: Sequence[Row], wanted: int) -> list[Row]:
-    step = max(1, len(rows) // wanted)
-    return list(rows[::step][:wanted])
 
 
 def _with_meaning(manifest: Manifest, meaning: Meaning, options: Options) -> Manifest:
@@ -223,7 +210,7 @@ def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> M
         IntakeRefused: the outputs cannot be answered row by row in the roles they were given.
     """
     probe = Probe(manifest, runtime)
-    good = _chosen([row for row in rows if probe.takes(row)])
+    good = choose([row for row in rows if probe.takes(row)])
     version = ServedVersion(manifest, runtime)
     if good:
         _check_answers(probe, version, good)
@@ -234,16 +221,6 @@ def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> M
 def _unchecked_note(fault: str | None) -> str:
     reason = f" ({fault})" if fault else ""
     return f"No row was found that the model takes{reason}, so nothing checks its answers at start; see --sample."
-
-
-def _chosen(rows: Sequence[Row]) -> list[Row]:
-    """The rows to remember: the first ones and the last, which has gaps if any has.
-
-    Fewer of wide rows, since each start reads and runs them.
-    """
-    cells = sum(np.size(value) for value in rows[0].values()) if rows else 1
-    wanted = min(GOLDEN_ROWS, max(1, GOLDEN_CELLS // cells))
-    return list(rows) if len(rows) <= wanted else [*rows[: wanted - 1], rows[-1]]
 
 
 def _check_answers(probe: Probe, version: ServedVersion, rows: Sequence[Row]) -> None:
