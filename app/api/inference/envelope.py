@@ -62,7 +62,8 @@ def _wanted(data: Mapping[str, Any], binary: bool) -> Wanted:
     if given is not None and (type(given) is not str or len(given) > MAX_ID):
         raise InvalidInput({"id": [f"must be a string of at most {MAX_ID} characters"]})
     outputs: dict[str, bool] = {}
-    for number, output in enumerate(_objects(data.get("outputs") or [], "outputs")):
+    named = data.get("outputs")
+    for number, output in enumerate([] if named is None else _objects(named, "outputs")):
         path = f"outputs[{number}]"
         _known(output, _OUTPUT, path)
         name = _name(output, path)

@@ -73,7 +73,7 @@ def _integers(flat: list[Any], types: set[type], datatype: str, shape: tuple[int
     if _NULL not in types:
         try:
             return np.array(whole, dtype=DATATYPES[datatype]).reshape(shape)
-        except (OverflowError, TypeError):
+        except (OverflowError, TypeError, ValueError):
             pass  # which of them is found below
     low, high = int(np.iinfo(DATATYPES[datatype]).min), int(np.iinfo(DATATYPES[datatype]).max)
     for at, value in enumerate(whole):
