@@ -81,17 +81,23 @@ class Interpreter:
         if table is None:
             return [{"prediction": value} for value in predicted]
         lists = table.tolist()
-        chosen = self._chosen(predicted, lists)
-        keys, name = self._keys, self._probability_name
+        triples = zip(predicted, self._chosen(predicted, lists), self._by_label(lists), strict=True)
+        name = self._probability_name
         if name is None:
             return [
-                {"prediction": value, "probability": share, "probabilities": dict(zip(keys, row))}  # noqa: B905
-                for value, share, row in zip(predicted, chosen, lists, strict=True)
+                {"prediction": value, "probability": share, "probabilities": shares} for value, share, shares in triples
             ]
         return [
-            {"prediction": value, "probability": share, name: share, "probabilities": dict(zip(keys, row))}  # noqa: B905
-            for value, share, row in zip(predicted, chosen, lists, strict=True)
+            {"prediction": value, "probability": share, name: share, "probabilities": shares}
+            for value, share, shares in triples
         ]
+
+    def _by_label(self, lists: list[list[float]]) -> list[dict[str, float]]:
+        """Probabilities by label. Two labels are the usual case, and worth doing without a loop for each row."""
+        if len(self._keys) == 2:
+            first, second = self._keys
+            return [{first: one, second: other} for one, other in lists]
+        return [dict(zip(self._keys, row)) for row in lists]  # noqa: B905
 
     def _chosen(self, predicted: Sequence[Any], lists: list[list[float]]) -> list[float]:
         """The probability that is answered by itself: of the positive label, else of the predicted one."""
