@@ -36,7 +36,7 @@ async def _serve(services: Services, settings: Settings) -> None:
         await server.start(settings.grpc_bind)
     except RuntimeError as error:
         raise SystemExit(f"sluice: cannot listen on {settings.grpc_bind} ({error})") from None
-    services.log.info("rpc_ready", address=settings.grpc_bind, models=len(services.registry.models))
+    services.log.info("rpc_ready", address=settings.grpc_bind, models=len(services.registry.models), pid=os.getpid())
     await server.serve_until(stop)
 
 

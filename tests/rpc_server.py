@@ -1,0 +1,143 @@
+"""The gRPC door as tests meet it: the program, and a client that says everything a call ended with."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from app.rpc.protocol import open_inference_pb2 as pb
+from tests.programs import HOST, Program, children
+
+SERVICE = "inference.GRPCInferenceService"
+_METHODS = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name
+
+
+class RpcServer(Program):
+    """``python -m app.rpc``. ``models`` is a repository other than the committed one, as for ``Server``."""
+
+    name = "rpc"
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, models: Path | None = None) -> None:
+        super().__init__(folder)
+        self._env = dict(env or {})
+        if models is not None:
+            self._env = {"SLUICE_MODELS_DIR": str(models), "SLUICE_DEPLOYMENT_FILE": "/dev/null"} | self._env
+        self._wanted = int(self._env.get("WEB_CONCURRENCY", "1"))
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def processes(self) -> list[int]:
+        """Pids of the processes behind the port."""
+        return children(self.pid)
+
+    def command(self) -> Sequence[str]:
+        """The module, in the interpreter that runs the tests."""
+        return [sys.executable, "-m", "app.rpc"]
+
+    def environment(self) -> Mapping[str, str]:
+        """Nothing of the caller's own settings, only what the test says."""
+        return (
+            {**super().environment(), "HOST": HOST, "SLUICE_GRPC_PORT": str(self.port), "SLUICE_LOG_FORMAT": "json"}
+            | {"SLUICE_AUTH": "off", "SLUICE_DATA_DIR": str(self.folder / "var")}
+            | self._env
+        )
+
+    def answers(self) -> bool:
+        """Every process says that it listens."""
+        log = self.log
+        return sum(f'"pid":{pid},"event":"rpc_ready"' in log for pid in self.processes) >= self._wanted
+
+
+@dataclass(frozen=True)
+class Reply:
+    """How a call ended. ``answer`` is None unless ``code`` is OK; ``trailers`` holds text, ``details`` the rest."""
+
+    code: grpc.StatusCode
+    message: str
+    answer: Any
+    trailers: Mapping[str, str]
+    details: Mapping[str, Message] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Field path -> what is wrong with it."""
+        bad = self.details.get("BadRequest", BadRequest())
+        return {item.field: item.description for item in bad.field_violations}  # type: ignore[attr-defined]
+
+
+class RpcClient:
+    """One channel with a connection of its own."""
+
+    def __init__(self, address: str, key: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> None:
+        own = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        self.channel = grpc.insecure_channel(address, options=[*own, *options])
+        self._metadata = [("x-api-key", key)] if key else []
+
+    def call(
+        self,
+        method: str,
+        request: Message | bytes | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        timeout: float | None = 30,
+    ) -> Reply:
+        """Call a method of the inference service with a message, or with bytes that need not be one."""
+        raw = request if isinstance(request, bytes) else request.SerializeToString() if request else b""
+        read = getattr(pb, _METHODS[method].output_type.name).FromString
+        stub = self.channel.unary_unary(f"/{SERVICE}/{method}", response_deserializer=read)
+        started = time.perf_counter()
+        try:
+            answer, ended = stub.with_call(raw, timeout=timeout, metadata=[*self._metadata, *metadata])
+        except grpc.RpcError as error:
+            return _reply(error, None, time.perf_counter() - started)
+        return _reply(ended, answer, time.perf_counter() - started)
+
+    def infer(self, request: pb.ModelInferRequest, **how: Any) -> Reply:
+        """``ModelInfer``."""
+        return self.call("ModelInfer", request, **how)
+
+    def health(self, service: str = "") -> str:
+        """The name of a status, or of the code when there is none."""
+        try:
+            answer = HealthStub(self.channel).Check(HealthCheckRequest(service=service), timeout=5)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+        return str(HealthCheckResponse.ServingStatus.Name(answer.status))
+
+    def close(self) -> None:
+        """Hang up."""
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reply(ended: Any, answer: Any, seconds: float) -> Reply:
+    trailers = dict(ended.trailing_metadata() or ())
+    status = Status.FromString(trailers.pop("grpc-status-details-bin", b""))
+    return Reply(ended.code(), ended.details() or "", answer, trailers, dict(map(_unpacked, status.details)), seconds)
+
+
+def _unpacked(packed: Any) -> tuple[str, Message]:
+    for kind in (BadRequest, ErrorInfo, RequestInfo, RetryInfo):
+        if packed.Is(kind.DESCRIPTOR):
+            detail = kind()
+            packed.Unpack(detail)
+            return kind.__name__, detail
+    raise AssertionError(packed.type_url)
