@@ -1,11 +1,20 @@
 """Gunicorn's settings; the reason for each is in docs/decisions/0002-gunicorn.md."""
 
+import os
+import signal
 import sys
+from functools import partial
 from pathlib import Path
+
+from config.runtime import close_runtime_folder, open_runtime_folder
+
+_folder = open_runtime_folder(os.environ)
 
 from app.factory import prepare_worker
 from app.greeting import greeting
 from app.processors import pin_worker, refuse_taken_address, rest_collector
+from app.state.roster import Roster
+from app.telemetry.graveyard import bury
 from app.telemetry.logs import logging_config, wants_console
 from config.deployment import load_deployment
 from config.invalid import ConfigInvalid
@@ -19,13 +28,14 @@ try:
 except ConfigInvalid as error:
     raise SystemExit(f"sluice: {error}") from None
 
+_roster = Roster(_folder / "roster")
+
 wsgi_app = "wsgi:app"
 bind = _settings.bind
 worker_class = "app.worker.Worker"
 logger_class = "app.worker.ServerLog"
 workers = _settings.workers
 threads = _settings.threads
-reuse_port = not bind.startswith("unix:")
 keepalive = 75
 timeout = 120
 graceful_timeout = _settings.graceful_timeout
@@ -38,9 +48,31 @@ logconfig_dict = logging_config(_settings.log_level, wants_console(_settings.log
 
 
 def on_starting(server):
-    """Before the first worker: with reuse_port a second server on the same address would start in silence."""
-    if reuse_port:
+    """Before the first worker: gunicorn itself would try a taken address for five seconds."""
+    if not bind.startswith("unix:"):
         refuse_taken_address(_settings.host, _settings.port)
+
+
+def when_ready(server):
+    """From here on, tell the workers when it is the whole server that ends."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, partial(_announce_stop, signal.getsignal(number)))
+
+
+def _announce_stop(go_on, number, frame):
+    _roster.announce_stop()
+    go_on(number, frame)
+
+
+def on_reload(server):
+    """Before the new workers are forked."""
+    _roster.announce_reload(server.worker_age)
+
+
+def pre_fork(server, worker):
+    """Give the worker its line in the roster."""
+    worker.seat = _roster.board(worker.age)
+    worker.drain_seconds = _settings.drain_seconds
 
 
 def post_worker_init(worker):
@@ -48,6 +80,17 @@ def post_worker_init(worker):
     prepare_worker(worker.wsgi)
     rest_collector()
     if _settings.pin_workers:
-        pin_worker(worker.age, _settings.workers)
+        pin_worker(worker.seat.number, _settings.workers)
     if _settings.greeting and worker.age == 1:
         print(greeting(worker.wsgi, _settings), file=sys.stdout, flush=True)
+
+
+def child_exit(server, worker):
+    """In the master, after a worker ended in whatever way."""
+    _roster.vacate(worker.age)
+    bury(_folder, worker.pid)
+
+
+def on_exit(server):
+    """Last of all."""
+    close_runtime_folder(_folder)

@@ -1,9 +1,12 @@
-"""Settings -> metrics: the part of ``wiring`` that builds who is told what happens."""
+"""Settings -> metrics and access log: the part of ``wiring`` that builds who is told what happens."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from app.registry.registry import Registry
 from app.services import Observation
+from app.state.ledger import Ledger, NullLedger
+from app.telemetry.access import AccessLog
 from app.telemetry.logs import logger
 from app.telemetry.metrics import Metrics, fan_out
 from app.telemetry.prometheus import Prometheus, Reading
@@ -24,6 +27,12 @@ def build_observation(settings: Settings, registry: Registry, dependencies: Mapp
     told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
     metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
     return Observation(metrics, prometheus, statsd)
+
+
+def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:
+    """The access log; workers of one server see from each other which requests have their line."""
+    ledger = Ledger(settings.runtime_dir / "told") if settings.runtime_dir else NullLedger()
+    return AccessLog(ledger.claim, partial(metrics.dropped, "access_log"))
 
 
 def _statsd(settings: Settings, prometheus: Prometheus | None) -> Statsd:

@@ -5,15 +5,15 @@ import os
 import socket
 
 
-def pin_worker(age: int, workers: int) -> None:
-    """Keep the calling thread, and the request threads it will start, on one core.
+def pin_worker(seat: int, workers: int) -> None:
+    """Keep the calling thread, and the request threads it will start, on one core; neighbouring seats get others.
 
     A worker whose threads wander over several cores spends its time handing the interpreter lock across. onnxruntime's
     own threads were started earlier and keep every core. With fewer cores than workers nothing is pinned.
     """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= workers > 0:
-        os.sched_setaffinity(0, {cores[(age - 1) % len(cores)]})
+        os.sched_setaffinity(0, {cores[seat % len(cores)]})
 
 
 def rest_collector() -> None:

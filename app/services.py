@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, cast
 
 from flask import current_app
@@ -14,6 +15,7 @@ from app.gateway.key_desk import KeyDesk
 from app.gateway.keyring import Keyring
 from app.predictor import Predictor, Warmed
 from app.registry.registry import Registry
+from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
 from app.telemetry.prometheus import Prometheus
 from app.telemetry.statsd import Statsd
@@ -50,7 +52,8 @@ class Observation:
 class Services:
     """The collaborators of the API and of the commands, and the few limits they enforce themselves.
 
-    ``address`` is where this server listens, for printed examples.
+    ``address`` is where this server listens, for printed examples. ``closing`` is set when the server ends, while it
+    still answers. ``access_log`` is None when it is off.
     """
 
     address: str
@@ -63,10 +66,11 @@ class Services:
     doorkeeping: Doorkeeping
     dependencies: Mapping[str, Callable[[], str]]
     observation: Observation
+    closing: Event
     log: Any
     max_rows: int
     max_body_bytes: int
-    access_log: bool
+    access_log: AccessLog | None
 
     @property
     def metrics(self) -> Metrics:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from threading import Event
 from typing import Any
 
 from app.cache.book import Plan
@@ -14,7 +15,7 @@ from app.cache.tiered import PredictionCache
 from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk
 from app.gateway.audit import AuditLog
 from app.gateway.keyring import Keyring
-from app.metrics_wiring import build_observation
+from app.metrics_wiring import build_access_log, build_observation
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
@@ -50,6 +51,7 @@ def build_services(settings: Settings) -> Services:
     far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
     cache = _cache(settings, deployment, far)
     dependencies = _dependencies(link, audit, keyring)
+    observation = build_observation(settings, registry, dependencies)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
@@ -60,11 +62,12 @@ def build_services(settings: Settings) -> Services:
         key_desk=partial(build_key_desk, settings, link, audit),
         doorkeeping=build_doorkeeping(settings),
         dependencies=dependencies,
-        observation=build_observation(settings, registry, dependencies),
+        observation=observation,
+        closing=Event(),
         log=logger("sluice.api"),
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
-        access_log=settings.access_log,
+        access_log=build_access_log(settings, observation.metrics) if settings.access_log else None,
     )
 
 

@@ -81,6 +81,13 @@ class Settings:
         "1 to 3600",
         "Seconds that requests in flight have to end after TERM.",
     )
+    drain_seconds: int = setting(
+        "SLUICE_DRAIN_SECONDS",
+        2,
+        integer(0, 3600),
+        "0 to 3600",
+        "Seconds after TERM in which it says that it is not ready and still takes requests, so that balancers notice.",
+    )
     redis_url: str = setting(
         "SLUICE_REDIS_URL",
         "memory://",

@@ -15,7 +15,7 @@ from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.gateway.addresses import client_address
 from app.gateway.caller import Credentials
 from app.services import EXTENSION, Doorkeeping, Services
-from app.telemetry.access import write_access
+from app.telemetry.access import AccessLog
 from app.telemetry.logs import request_id
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
@@ -81,13 +81,13 @@ def _end(here: Services, response: Response) -> Response:
     rule = request.url_rule
     here.metrics.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
     if here.access_log:
-        _log(g, request.environ, response.status_code, seconds)
+        _log(here.access_log, g, request.environ, response.status_code, seconds)
     return response
 
 
-def _log(g: Any, environ: Mapping[str, Any], status: int, seconds: float) -> None:
+def _log(log: AccessLog, g: Any, environ: Mapping[str, Any], status: int, seconds: float) -> None:
     caller = g.get("caller")
-    write_access(
+    log.write(
         {
             "request_id": g.request_id,
             "method": environ["REQUEST_METHOD"],

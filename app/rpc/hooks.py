@@ -19,7 +19,7 @@ from app.rpc.pace import SHORT_BYTES, Pace
 from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
 from app.rpc.threads import Threads
 from app.services import Services
-from app.telemetry.access import write_access
+from app.telemetry.access import AccessLog
 from app.telemetry.logs import request_id
 
 PUBLIC = "public"
@@ -138,7 +138,7 @@ class Door:
         here, seconds = self._services, perf_counter() - call.started
         here.metrics.request(call.path, code.value[0], seconds, call.facts)
         if here.access_log:
-            _write_line(call, code, seconds)
+            _write_line(here.access_log, call, code, seconds)
 
 
 def _parsed(method: Method[Any], raw: bytes) -> Message | None:
@@ -150,8 +150,8 @@ def _parsed(method: Method[Any], raw: bytes) -> Message | None:
     return message
 
 
-def _write_line(call: Call, code: grpc.StatusCode, seconds: float) -> None:
-    write_access(
+def _write_line(log: AccessLog, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    log.write(
         {
             "request_id": call.request_id,
             "method": "GRPC",

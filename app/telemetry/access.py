@@ -4,20 +4,58 @@ A prediction takes some tens of microseconds; formatting a record through loggin
 the same fields the chain in ``logs`` would, in one ``write`` so that lines of several threads never mix.
 """
 
+import ctypes
 import os
+import select
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-Access = Callable[[dict[str, Any]], None]
+PATIENCE_S = 0.05
+"""How long a request waits for a log that takes nothing, such as a full pipe. After that, none does until it does."""
+
+_write = ctypes.PyDLL(None, use_errno=True).write
+"""``write`` that keeps the interpreter to itself. ``os.write`` lets another thread go first for as long as that one
+likes, and a worker that is killed meanwhile has claimed a line it never wrote. Where there is room it takes 2 us."""
+_write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+_write.restype = ctypes.c_ssize_t
 
 
-def write_access(fields: dict[str, Any]) -> None:
-    """One line to stderr. A log that cannot be written never fails a request."""
-    line = {"event": "request", "level": "info", "timestamp": datetime.now(UTC), **fields}
+class AccessLog:
+    """One line per request. A log that cannot be written never fails a request; ``lost`` is told instead.
+
+    ``claim`` says whether a request has no line yet: it may have died with another worker that had written one.
+    """
+
+    def __init__(self, claim: Callable[[str], bool], lost: Callable[[], None], descriptor: int = 2) -> None:
+        self._claim = claim
+        self._lost = lost
+        self._descriptor = descriptor
+        self._may_be_full = _may_be_full(descriptor)
+        self._patience = PATIENCE_S
+
+    def write(self, fields: dict[str, Any]) -> None:
+        """The line, with what every line has; ``fields`` has a ``request_id``."""
+        line = {"event": "request", "level": "info", "timestamp": datetime.now(UTC), **fields}
+        text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+        if self._may_be_full and not self._has_room():
+            self._lost()
+            return
+        if self._claim(fields["request_id"]) and _write(self._descriptor, text, len(text)) != len(text):
+            self._lost()
+
+    def _has_room(self) -> bool:
+        room = bool(select.select((), (self._descriptor,), (), self._patience)[1])
+        self._patience = PATIENCE_S if room else 0.0
+        return room
+
+
+def _may_be_full(descriptor: int) -> bool:
+    """A pipe, a socket, a terminal; a file takes everything until its disk is full, and says so then."""
     try:
-        os.write(2, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        return not stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:
-        return
+        return False

@@ -48,8 +48,8 @@ _WORDS = {"ready": "healthy", "degraded": "degraded", "unready": "unhealthy"}
 
 
 def _status(registry: Registry) -> str:
-    """``unready`` when /predict has nothing to answer with, ``degraded`` when some version was refused."""
-    if not can_answer(registry):
+    """``unready`` when the server ends or nothing can be answered, ``degraded`` when a version is refused."""
+    if services().closing.is_set() or not can_answer(registry):
         return "unready"
     whole = set(_dependencies().values()) <= {"up"} and all(
         state.served for model in registry.models.values() for state in model.versions.values()

@@ -1,0 +1,46 @@
+"""Answers that leave whole.
+
+As it comes, gunicorn sends the head of an answer and then its body. A worker that is killed in between has promised an
+answer that nobody can ask for again: whoever waits has read the status. One piece also spares a system call, and with
+it one change of threads.
+"""
+
+from typing import Any
+
+from gunicorn.http.wsgi import Response
+
+
+class Answer(Response):
+    """Gunicorn's response, whose head leaves with the first of its body."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._head = b""
+        self.begun = False
+
+    def send_headers(self) -> None:
+        """Write the head, and keep it until there is something to send it with."""
+        if not self.headers_sent:
+            lines = [*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"]
+            self._head = "".join(lines).encode("latin-1")
+            self.headers_sent = True
+
+    def sendfile(self, respiter: Any) -> bool:
+        """A file goes from the kernel's hand to the kernel's hand; the head has to be there first."""
+        self.send_headers()
+        self._send(b"")
+        return bool(super().sendfile(respiter))
+
+    def close(self) -> None:
+        """The end; an answer without a body is its head."""
+        self.send_headers()
+        self._send(b"0\r\n\r\n" if self.chunked else b"")
+
+    def _emit_body(self, data: bytes) -> None:
+        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _send(self, data: bytes) -> None:
+        head, self._head = self._head, b""
+        if head or data:
+            self.begun = True
+            self.sock.sendall(head + data if head else data)

@@ -1,0 +1,205 @@
+"""Gunicorn's threaded worker, hardened: clients that stall are let go, and its own refusals have our error shape.
+
+As it comes, a request thread waits without end for a body that never arrives, and the loop that accepts connections
+itself waits up to two seconds for each client that does not hang up: eight of the one kind or a handful of the other
+stop a worker.
+"""
+
+import socket
+import struct
+from concurrent.futures import Future
+from contextlib import suppress
+from random import getrandbits
+from time import monotonic
+from typing import Any, cast
+
+from gunicorn.glogging import Logger
+from gunicorn.http import wsgi
+from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from app.services import EXTENSION, Services
+from app.state.roster import Seat
+from app.telemetry.logs import logger, request_id
+from app.worker.answer import Answer
+from app.worker.ending import hang_up, refusal
+
+STALL_SECONDS = 5
+"""How long a request thread waits for the next byte from a client, or for room to send it one."""
+
+COURTESY_SECONDS = 0.001
+"""How long a worker leaves a new connection to another that has fewer."""
+
+LEAVING_TICK_SECONDS = 0.05
+"""How often a worker that was told to go looks whether it can."""
+
+_STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
+_log = logger("sluice.worker")
+
+
+class ServerLog(Logger):
+    """Gunicorn's log without its access log: ours is written by ``api.hooks``, and gunicorn formats what it drops."""
+
+    access_log_enabled = False
+
+
+class Worker(ThreadWorker):
+    """One process: a loop that accepts, threads that answer."""
+
+    seat: Seat
+    drain_seconds: float
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._told_to_go: float | None = None
+        self._polite_until = 0.0
+        self._was_polite_until = 0.0
+
+    def run(self) -> None:
+        """Bound every wait on a client, then serve. Connections inherit the bound from the socket they came through."""
+        for listener in self.sockets:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
+        self._show_load()
+        _log.info("worker_ready", pid=self.pid)
+        self.seat.ready()
+        super().run()
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection, unless another worker has fewer: that one is given a moment to take it first."""
+        now = monotonic()
+        fewest = None if now < self._was_polite_until else self.seat.fewest_elsewhere()
+        if fewest is not None and self.nr_conns > fewest + 1 + fewest // 4:
+            self._polite_until = now + COURTESY_SECONDS
+            self._was_polite_until = self._polite_until + 4 * COURTESY_SECONDS
+            self.set_accept_enabled(False)
+        else:
+            super().accept(listener)
+            self.seat.show(self.nr_conns)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Listen or not; while being polite, not."""
+        super().set_accept_enabled(bool(enabled) and monotonic() >= self._polite_until)
+
+    def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
+        """One turn of the loop, which is also when to see whether it is time to go."""
+        polite = self._polite_until - monotonic()
+        waits = [timeout or 0.0, *([polite] if polite > 0 else [])]
+        if self._told_to_go is not None:
+            waits.append(LEAVING_TICK_SECONDS)
+        super().wait_for_and_dispatch_events(min(waits))
+        self.seat.show(self.nr_conns)
+        if self._told_to_go is not None and self.alive:
+            self._go_when_possible(self._told_to_go)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """TERM: go, but not before it leaves a gap."""
+        if self._told_to_go is None:
+            self._told_to_go = monotonic()
+            self.method_queue.defer(lambda: None)
+
+    def _go_when_possible(self, told: float) -> None:
+        if not self.seat.stopping:
+            self.alive = not self.seat.replaced()
+            return
+        self._services.closing.set()
+        if monotonic() - told >= self.drain_seconds:
+            self._stop_listening()
+            self.alive = False
+
+    def _stop_listening(self) -> None:
+        """Take what has connected already, then have later clients refused at once instead of waiting in vain."""
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                super().accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        self.sockets = []
+
+    def _show_load(self) -> None:
+        """Let the metrics see what is in hand and what waits: connections that are neither idle nor still silent."""
+        prometheus = self._services.observation.prometheus
+        if prometheus:
+            prometheus.watch("sluice_requests_in_flight", lambda: {(): min(self._busy(), self.cfg.threads)})
+            prometheus.watch("sluice_queue_depth", lambda: {(): max(0, self._busy() - self.cfg.threads)})
+
+    def _busy(self) -> int:
+        return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
+
+    @property
+    def _services(self) -> Services:
+        application: Any = self.wsgi
+        return cast(Services, application.extensions[EXTENSION])
+
+    def handle(self, conn: Any) -> Any:
+        """Answer one request; a connection that ends with it is closed here, by a request thread."""
+        outcome = super().handle(conn)
+        request_id.set(None)
+        if outcome is False:
+            hang_up(conn.sock)
+            conn.hung_up = True
+        return outcome
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Let the application answer; whether the connection goes on.
+
+        Raises:
+            StopIteration: it failed after the answer had begun, which can only be broken off.
+        """
+        made: Any = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
+        answer, environ = made
+        environ["wsgi.multithread"] = True
+        self._count_down()
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.force_close()
+        try:
+            self._answer(answer, environ)
+        except OSError:
+            raise
+        except Exception as error:
+            if not answer.begun:
+                raise
+            _log.error("answer_broken_off", error=type(error).__name__, exc_info=error)
+            raise StopIteration from None
+        return not answer.should_close()
+
+    def _answer(self, answer: Any, environ: Any) -> None:
+        body: Any = self.wsgi(environ, answer.start_response)
+        try:
+            if isinstance(body, environ["wsgi.file_wrapper"]):
+                answer.write_file(body)
+            else:
+                for piece in body:
+                    answer.write(piece)
+            answer.close()
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+
+    def _count_down(self) -> None:
+        """``max_requests``: leave after so many; the listening socket stays, so nobody is turned away meanwhile."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            _log.info("worker_retires", requests=self.nr)
+            self.alive = False
+
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        """Back in the loop: only a connection that goes on needs anything done."""
+        if hasattr(conn, "hung_up"):
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Refuse what never became a request: bad framing, bad headers, too long a line."""
+        request_id.set(f"{getrandbits(128):032x}")
+        status = _STATUS.get(type(exc), 400) if isinstance(exc, ParseException) else 500
+        if status == 500:
+            _log.error("request_crashed", error=type(exc).__name__, exc_info=exc)
+        else:
+            _log.warning("request_malformed", status=status, reason=str(exc)[:200], client=addr[0] if addr else "")
+        with suppress(OSError):
+            client.sendall(refusal(status, str(exc)[:200], request_id.get()))

@@ -1,0 +1,71 @@
+"""The folder in memory that one gunicorn master and its workers share while they run.
+
+It must be named in the environment before prometheus_client is imported, which is why this imports nothing of ours.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_PREFIX = "sluice-"
+_OWNER = "owner"
+_YOUNG_S = 60.0
+"""A folder this young may belong to a server that is just starting."""
+
+
+def open_runtime_folder(environ: MutableMapping[str, str]) -> Path:
+    """Make the folder and name it in the environment; those of servers that were killed are removed.
+
+    What the environment names already is where to make it. After a reload it names the one that was made at the start.
+    """
+    chosen = environ.get(VARIABLE, "")
+    if _is_ours(Path(chosen)):
+        return Path(chosen)
+    base = Path(chosen) if chosen else _memory()
+    base.mkdir(parents=True, exist_ok=True)
+    _remove_orphans(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    _lock(folder)
+    environ[VARIABLE] = str(folder)
+    return folder
+
+
+def close_runtime_folder(folder: Path) -> None:
+    """Remove the folder if this process made it."""
+    if _is_ours(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.name.startswith(f"{_PREFIX}{os.getpid()}-")
+
+
+def _memory() -> Path:
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp picks the name inside
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _remove_orphans(base: Path) -> None:
+    for folder in base.glob(f"{_PREFIX}*-*"):
+        try:
+            old = time.time() - folder.stat().st_mtime > _YOUNG_S
+        except OSError:
+            continue
+        if old and _lock(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder: Path) -> bool:
+    """Whether nobody owned the folder. The kernel drops the lock when the last process of its owner has ended."""
+    try:
+        descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
