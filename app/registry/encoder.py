@@ -11,9 +11,10 @@ from operator import itemgetter
 from typing import Any
 
 from app.errors import InvalidInput, ModelRefused
-from app.registry.blocks import Block, NumberBlock, ShapedBlock, TextBlock
+from app.registry.blocks import Block, ShapedBlock, TextBlock
 from app.registry.faults import MAX_REPORTED, Report
 from app.registry.manifest import Feature
+from app.registry.numbers import NumberBlock
 from app.registry.placement import Placement
 from app.registry.rounding import Rounding
 from app.registry.table import ABSENT, WHOLE_COLUMN, Table, Tabulator

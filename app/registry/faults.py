@@ -1,5 +1,6 @@
 """What does not fit, and the words for it."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.registry.manifest import Feature
 MAX_REPORTED = 20
 """Fields named in one refusal. A caller with more wrong than this has one cause, not twenty."""
 
+_STRETCH = 512
 _TYPES: dict[str, frozenset[type]] = {"bool": frozenset({bool}), "string": frozenset({str})}
 _NUMBERS = frozenset({int, float})
 _WORDS = {bool: "true or false", str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
@@ -48,6 +50,14 @@ class Report:
         """Raises InvalidInput when a field was noted."""
         if self._errors:
             raise InvalidInput(self._errors)
+
+
+def suspects(fitted: Callable[[Sequence[Sequence[Any]]], object], column: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """The cells of stretches that do not fit as a whole, numbered: one bad cell in 100,000 is found in milliseconds."""
+    for start in range(0, len(column), _STRETCH):
+        stretch = column[start : start + _STRETCH]
+        if fitted([stretch]) is None:
+            yield from enumerate(stretch, start)
 
 
 def accepted_types(feature: Feature) -> frozenset[type]:

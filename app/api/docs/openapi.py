@@ -3,17 +3,22 @@
 Every served version has its own path with the real feature names, types, ranges and a body that works as it stands.
 """
 
+from collections.abc import Iterable
+from importlib.resources import files
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from app.api.docs.rows import answer_schema, body_examples, body_schema
+from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
 from app.api.models.schemas import ModelListSchema, ModelSchema
 from app.registry.manifest import Manifest
 from app.services import Services
 from app.version import VERSION
+
+ASSETS = frozenset(file.name for file in (files("flask_swagger_ui") / "dist").iterdir() if file.is_file())
+"""The files of Swagger UI that this server hands out."""
 
 _ABOUT = "Predictions from the models in this server's repository. Every error is an RFC 9457 problem document."
 
@@ -56,7 +61,7 @@ def _add_documents(spec: APISpec) -> None:
     spec.path(
         "/docs/assets/{name}",
         operations={
-            "get": _operation("A file of the reference", "server", asset) | {"parameters": [_parameter("name")]}
+            "get": _operation("A file of the reference", "server", asset) | {"parameters": [_parameter("name", ASSETS)]}
         },
     )
     body = {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}}}
@@ -67,10 +72,12 @@ def _add_documents(spec: APISpec) -> None:
 
 
 def _add_model_paths(spec: APISpec, here: Services) -> None:
+    registry = here.registry
     described = {"200": _json(ModelSchema, "The model."), "404": _problem(_STATUSES[404])}
     operation = _operation("One model: versions, features, an example", "models", described)
-    spec.path("/v1/models/{name}", operations={"get": operation | {"parameters": [_parameter("name")]}})
-    registry = here.registry
+    spec.path(
+        "/v1/models/{name}", operations={"get": operation | {"parameters": [_parameter("name", registry.models)]}}
+    )
     for name, model in registry.models.items():
         paths = {
             state.version: f"/v1/models/{name}/versions/{state.version}/predict" for state in model.versions.values()
@@ -78,6 +85,8 @@ def _add_model_paths(spec: APISpec, here: Services) -> None:
         for version, path in paths.items():
             served = model.versions[version].served
             if served:
+                for component, schema in row_schemas(served.manifest).items():
+                    spec.components.schema(component, schema)
                 spec.path(path, operations={"post": _predict(served.manifest, name, here.max_rows)})
         if model.served:
             operation = _predict(model.served.manifest, name, here.max_rows)
@@ -116,8 +125,8 @@ def _problem(text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/problem+json": {"schema": reference}}}
 
 
-def _parameter(name: str) -> dict[str, Any]:
-    return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+def _parameter(name: str, known: Iterable[str]) -> dict[str, Any]:
+    return {"in": "path", "name": name, "required": True, "schema": {"type": "string", "enum": sorted(known)}}
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -5,28 +5,38 @@ from typing import Any
 
 import numpy as np
 
-from app.api.prediction.schemas import MAX_ENTITY_LENGTH
+from app.api.prediction.schemas import MAX_ENTITY, MAX_ENTITY_LENGTH, MIN_ENTITY
 from app.registry.example import example_body
 from app.registry.manifest import Feature, Manifest
+from app.registry.numbers import widest
 from app.tensors import NUMPY_DTYPES
 
 
-def body_schema(manifest: Manifest, max_rows: int) -> dict[str, Any]:
-    """One row or many; the ``columns`` form needs lists of equal length, which JSON Schema cannot say."""
-    by_name = _record(manifest, {})
-    in_order = {
-        "type": "array",
-        "prefixItems": [_feature(feature) for feature in manifest.features],
-        "items": False,
-        "minItems": len(manifest.features),
-        "maxItems": len(manifest.features),
+def row_schemas(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """The components that the bodies of one version refer to, by their names."""
+    names = {feature.name: _feature(feature) for feature in manifest.features}
+    required = [feature.name for feature in manifest.features if feature.missing == "reject"]
+    width = len(manifest.features)
+    in_order = {"type": "array", "prefixItems": list(names.values()), "minItems": width, "maxItems": width}
+    return {
+        _component(manifest, "features"): _object(names, required),
+        _component(manifest, "values"): in_order,
+        _component(manifest, "row"): _object(names | _entity(manifest), required),
+        _component(manifest, "columns"): _columns(manifest, required),
     }
-    many = [_many(_record(manifest, _entity(manifest)), max_rows), _many(in_order, max_rows)]
+
+
+def body_schema(manifest: Manifest, max_rows: int) -> dict[str, Any]:
+    """One row or many, in each form."""
+    features, values, row, columns = ({"$ref": f"#/components/schemas/{name}"} for name in row_schemas(manifest))
+    nested = [_object({"features": inner} | _entity(manifest), ["features"]) for inner in (features, values)]
+    many = [{"type": "array", "items": item, "minItems": 1, "maxItems": max_rows} for item in (row, values, *nested)]
     return {
         "description": "One row as `features`, several as `instances`, or `columns` with one list per feature.",
         "oneOf": [
-            _object({"features": {"oneOf": [by_name, in_order]}} | _entity(manifest), ["features"]),
-            *(_object({"instances": rows}, ["instances"]) for rows in many),
+            *nested,
+            _object({"instances": {"oneOf": many}}, ["instances"]),
+            _object({"columns": columns}, ["columns"]),
         ],
     }
 
@@ -71,28 +81,30 @@ def answer_schema(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _many(row: dict[str, Any], max_rows: int) -> dict[str, Any]:
-    return {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows}
-
-
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def _record(manifest: Manifest, entity: dict[str, Any]) -> dict[str, Any]:
-    required = [feature.name for feature in manifest.features if feature.missing == "reject"]
-    return _object({feature.name: _feature(feature) for feature in manifest.features} | entity, required)
+def _columns(manifest: Manifest, required: list[str]) -> dict[str, Any]:
+    """JSON Schema cannot say "of the same length", so several columns are shown with one value each."""
+    cells = {feature.name: _feature(feature) for feature in manifest.features} | _entity(manifest)
+    lists = {name: _listed(cell, 1 if len(cells) > 1 else None) for name, cell in cells.items()}
+    about = "One list per feature, all of the same length, up to as many rows as `instances` may hold."
+    return _object(lists, required or list(lists)[:1]) | {"description": about}
+
+
+def _component(manifest: Manifest, part: str) -> str:
+    return f"{manifest.name}.{manifest.version}.{part}"
 
 
 def _entity(manifest: Manifest) -> dict[str, Any]:
     if not manifest.entity_key:
         return {}
-    bounds = np.iinfo(np.int64)
     return {
         manifest.entity_key: {
             "oneOf": [
                 {"type": "string", "maxLength": MAX_ENTITY_LENGTH},
-                {"type": "integer", "minimum": int(bounds.min), "maximum": int(bounds.max)},
+                {"type": "integer", "minimum": MIN_ENTITY, "maximum": MAX_ENTITY},
             ]
         }
     }
@@ -101,7 +113,7 @@ def _entity(manifest: Manifest) -> dict[str, Any]:
 def _feature(feature: Feature) -> dict[str, Any]:
     value = _cell(feature)
     schema = reduce(_listed, reversed(feature.shape), value)
-    if feature.missing != "reject" and not feature.shape:
+    if feature.missing != "reject":
         schema = {"oneOf": [schema, {"type": "null"}]}
     return schema | ({"description": feature.description} if feature.description else {})
 
@@ -116,16 +128,9 @@ def _cell(feature: Feature) -> dict[str, Any]:
     if feature.dtype in ("string", "bool"):
         return {"type": {"string": "string", "bool": "boolean"}[feature.dtype]}
     low, high = feature.range or (None, None)
-    least, most = _finite(feature.dtype)
+    least, most = widest(np.dtype(NUMPY_DTYPES[feature.dtype]))
     return {
         "type": "integer" if "int" in feature.dtype else "number",
         "minimum": least if low is None else low,
         "maximum": most if high is None else high,
     }
-
-
-def _finite(dtype: str) -> tuple[float, float]:
-    held = np.dtype(NUMPY_DTYPES[dtype])
-    info: Any = np.finfo(held) if held.kind == "f" else np.iinfo(held)
-    number = float if held.kind == "f" else int
-    return number(info.min), number(info.max)

@@ -4,7 +4,7 @@ marshmallow guards the envelope: which keys, how many rows, what kind of contain
 model's business and is checked by ``registry.encoder``, in numpy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from app.tensors import Columns, Instances, Records, Rows
 
 FORMS = ("features", "instances", "columns")
 MAX_ENTITY_LENGTH = 256
+MIN_ENTITY, MAX_ENTITY = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,7 @@ class Entity(_Part):
     """Whom a row is about: echoed, never fed to the model."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
-        check_entity(value, str(attr))
-        return value
+        return entity_id(value, str, attr)
 
 
 class EnvelopeSchema(Schema):
@@ -154,10 +154,11 @@ def _single_entity(data: Mapping[str, Any], features: Any, entity_key: str | Non
     if entity_key is None:
         return []
     if entity_key in data:
+        if type(features) is dict and entity_key in features:
+            raise ValidationError("stands beside features already", f"features.{entity_key}")
         return [data[entity_key]]
     if type(features) is dict and entity_key in features:
-        check_entity(features[entity_key], f"features.{entity_key}")
-        return [features[entity_key]]
+        return [entity_id(features[entity_key], "features.{}".format, entity_key)]
     return []
 
 
@@ -186,9 +187,8 @@ def _open_nested(rows: list[dict[str, Any]], entity_key: str | None) -> Envelope
 def _open_columns(columns: Mapping[str, list[Any]], entity_key: str | None) -> Envelope:
     if entity_key is None or entity_key not in columns:
         return Envelope(Columns(columns), [], False)
-    entities = columns[entity_key]
-    for number, entity in enumerate(entities):
-        check_entity(entity, f"columns.{entity_key}[{number}]")
+    place = f"columns.{entity_key}[{{}}]".format
+    entities = [entity_id(entity, place, number) for number, entity in enumerate(columns[entity_key])]
     if len(set(map(len, columns.values()))) != 1:
         raise ValidationError("must be as long as the other columns", f"columns.{entity_key}")
     return Envelope(Columns(columns), entities, False)
@@ -197,18 +197,22 @@ def _open_columns(columns: Mapping[str, list[Any]], entity_key: str | None) -> E
 def _entities(rows: Sequence[Mapping[str, Any]], entity_key: str | None, path: str) -> list[Any]:
     if entity_key is None or not any(entity_key in row for row in rows):
         return []
-    for number, row in enumerate(rows):
-        if entity_key in row:
-            check_entity(row[entity_key], f"{path.format(i=number)}.{entity_key}")
-    return [row.get(entity_key) for row in rows]
+    place = (path.replace("{i}", "{}") + f".{entity_key}").format
+    return [entity_id(row[entity_key], place, number) if entity_key in row else None for number, row in enumerate(rows)]
 
 
-def check_entity(value: Any, path: str) -> None:
-    """An entity id is a string or an integer.
+def entity_id(value: Any, place: Callable[[Any], str], at: Any) -> str | int:
+    """A string or an integer of 64 bits, 7.0 as 7; ``place(at)`` names the field where it is something else.
 
     Raises:
         ValidationError: names the field.
     """
-    if type(value) is int or (type(value) is str and len(value) <= MAX_ENTITY_LENGTH):
-        return
-    raise ValidationError(f"must be a string of at most {MAX_ENTITY_LENGTH} characters, or an integer", path)
+    if type(value) is str and len(value) <= MAX_ENTITY_LENGTH:
+        return value
+    if type(value) is float and value.is_integer() and abs(value) <= MAX_ENTITY:
+        value = int(value)
+    if type(value) is int and MIN_ENTITY <= value <= MAX_ENTITY:
+        return value
+    raise ValidationError(
+        f"must be a string of at most {MAX_ENTITY_LENGTH} characters, or an integer of 64 bits", place(at)
+    )
