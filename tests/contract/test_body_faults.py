@@ -195,7 +195,7 @@ def test_bad_gzip(tiny: Server, data: bytes, says: str) -> None:
     quickly(tiny, answer)
 
 
-@pytest.mark.parametrize("encoding", ["deflate", "br", "gzip, gzip", "x-gzip", "compress", "zstd", "y" * 300])
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x-gzip", "compress", "zstd", "y" * 300])
 def test_other_content_encodings(tiny: Server, encoding: str) -> None:
     refused(tiny.post(LINEAR, BODY, {"Content-Encoding": encoding}), 415, says="Content-Encoding may be gzip")
 
@@ -256,9 +256,10 @@ def test_content_length_too_short(tiny: Server) -> None:
     """The body is cut where the header says, and what is left is no request."""
     with socket.create_connection((HOST, tiny.port), timeout=10) as connection:
         connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "5", "Connection": ""}) + b"\r\n\r\n")
-        refused(read_answer(connection, "POST"), 400, says="no valid JSON")
-        refused(read_answer(connection, "POST"), 400)
-        assert connection.recv(10) == b""
+        answers = b"".join(iter(lambda: connection.recv(65_536), b"")).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:4] for answer in answers] == [b"400 ", b"400 "]
+    assert b"no valid JSON" in answers[0]
+    assert b"Invalid HTTP" in answers[1]
 
 
 def test_content_length_zero_with_a_body(tiny: Server) -> None:
