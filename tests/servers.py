@@ -49,6 +49,7 @@ class Server(Program):
             | {
                 "SLUICE_AUTH": "off",
                 "SLUICE_DATA_DIR": str(self.folder / "var"),
+                "SLUICE_DRAIN_SECONDS": "0",
             }
             | self._env
         )
