@@ -13,6 +13,7 @@ def ask(name: str, version: str | None, instances: Instances) -> Prediction:
     Raises:
         SluiceError: see ``Services.predict``.
     """
+    g.facts = {"model": name}
     prediction = services().predict(Request(name, version, instances, wanted_freshness()), g.caller)
     g.facts = {
         "model": name,

@@ -31,6 +31,7 @@ from app.errors import (
 )
 from app.registry.faults import MAX_REPORTED
 from app.services import services
+from app.telemetry.metrics import tell_refusal
 from app.state.base import StateUnavailable
 
 STATUS: dict[type[SluiceError], tuple[int, str]] = {
@@ -106,6 +107,7 @@ def _from_cause(error: SluiceError) -> Response:
     status, kind = STATUS.get(type(error), (500, "internal"))
     if isinstance(error, ModelFailed):
         services().log.error("model_failed", detail=str(error), reason=error.reason)
+    tell_refusal(services().metrics, error)
     answer = problem(status, kind, str(error), getattr(error, "errors", None))
     if isinstance(error, QuotaExceeded):
         add_refusal(answer.headers, error)

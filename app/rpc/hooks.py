@@ -20,6 +20,7 @@ from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
 from app.rpc.threads import Threads
 from app.services import Services
 from app.telemetry.access import AccessLog
+from app.telemetry.metrics import tell_refusal
 from app.telemetry.logs import request_id
 
 PUBLIC = "public"
@@ -128,6 +129,7 @@ class Door:
 
     def _report(self, error: Exception) -> None:
         log = self._services.log
+        tell_refusal(self._services.metrics, error)
         if isinstance(error, ModelFailed):
             log.error("model_failed", detail=str(error), reason=error.reason)
         elif type(error) not in CODES:

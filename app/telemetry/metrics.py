@@ -10,7 +10,24 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
+from app.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    GateUnavailable,
+    Overloaded,
+    QuotaExceeded,
+    Unauthenticated,
+)
+
 COMPLAIN_S = 60.0
+
+_REFUSALS: Mapping[type[Exception], tuple[str, str]] = {
+    Unauthenticated: ("auth", "unauthenticated"),
+    Forbidden: ("role", "forbidden"),
+    GateUnavailable: ("quota", "state-away"),
+    Overloaded: ("load", "overloaded"),
+    DeadlineExceeded: ("load", "deadline"),
+}
 
 
 class Metrics(Protocol):
@@ -28,7 +45,7 @@ class Metrics(Protocol):
         ...
 
     def refused(self, gate: str, reason: str) -> None:
-        """A caller was turned away: ``gate`` is auth, role or quota, ``reason`` one of a few fixed words."""
+        """A caller was turned away: ``gate`` is auth, role, quota or load, ``reason`` one of a few fixed words."""
         ...
 
     def dropped(self, what: str, count: int = 1) -> None:
@@ -93,6 +110,14 @@ class Observers:
         if now - self._complained.get(name, -COMPLAIN_S) >= COMPLAIN_S:
             self._complained[name] = now
             self._log.error("observer_failed", observer=name, error=repr(error)[:200], times=self.failures[name])
+
+
+def tell_refusal(metrics: Metrics, error: Exception) -> None:
+    """Count an error that is a refusal; others are no news here."""
+    if isinstance(error, QuotaExceeded):
+        metrics.refused("quota", f"{error.unit} in {error.seconds} s")
+    elif type(error) in _REFUSALS:
+        metrics.refused(*_REFUSALS[type(error)])
 
 
 def fan_out(observers: Mapping[str, Metrics], log: Any) -> Metrics:
