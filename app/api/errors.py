@@ -31,8 +31,8 @@ from app.errors import (
 )
 from app.registry.faults import MAX_REPORTED
 from app.services import services
-from app.telemetry.metrics import tell_refusal
 from app.state.base import StateUnavailable
+from app.telemetry.metrics import tell_refusal
 
 STATUS: dict[type[SluiceError], tuple[int, str]] = {
     InvalidInput: (422, "invalid-input"),

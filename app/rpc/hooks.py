@@ -20,8 +20,8 @@ from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
 from app.rpc.threads import Threads
 from app.services import Services
 from app.telemetry.access import AccessLog
-from app.telemetry.metrics import tell_refusal
 from app.telemetry.logs import request_id
+from app.telemetry.metrics import tell_refusal
 
 PUBLIC = "public"
 
