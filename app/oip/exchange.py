@@ -1,12 +1,30 @@
 """From the tensors of a request to the rows of the domain, and from its answer to the outputs that were asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.errors import InvalidInput, clip
 from app.tensors import Array, Tensors
 
 MAX_INPUTS = 4096
 """More tensors than any model has features for; refused before any of them is read."""
+
+
+MAX_ID = 1024
+"""Characters of a request's id, which goes back as it came."""
+
+_UNSUPPORTED = ("shared_memory_region", "classification", "sequence_id")
+"""Parameters that change what an answer means: to ignore one would be to answer something else than was asked."""
+
+
+def refuse_unsupported(parameters: Collection[str], path: str) -> None:
+    """Parameters that this server knows of and does not have.
+
+    Raises:
+        InvalidInput
+    """
+    for name in _UNSUPPORTED:
+        if name in parameters:
+            raise InvalidInput({f"{path}.{name}": ["is not supported by this server"]})
 
 
 def check_count(inputs: int) -> None:

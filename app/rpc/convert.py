@@ -4,7 +4,7 @@ Whatever a message claims is checked before it is believed: names, datatypes, sh
 many values as the shape says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from app.errors import InvalidInput, clip
 from app.oip.datatypes import DATATYPES, datatype_of
-from app.oip.exchange import as_rows, check_count, chosen
+from app.oip.exchange import MAX_ID, as_rows, check_count, chosen, refuse_unsupported
 from app.oip.raw import as_texts, checked_shape, from_raw, texts_of, to_raw
 from app.rpc.protocol.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
 from app.tensors import Array, Prediction, Tensors
@@ -33,9 +33,6 @@ _FIELDS = {
 }
 """Where a datatype's values stand one by one. FP16 has no such place and is always raw."""
 
-_UNKNOWN_TO_US = ("shared_memory_region", "classification", "sequence_id")
-"""Parameters that change what an answer means: to ignore one would be to answer something else than was asked."""
-
 
 def request_tensors(request: ModelInferRequest, max_rows: int) -> Tensors:
     """The inputs of a request as rows.
@@ -43,8 +40,10 @@ def request_tensors(request: ModelInferRequest, max_rows: int) -> Tensors:
     Raises:
         InvalidInput: names the input, and what of it does not fit.
     """
+    if len(request.id) > MAX_ID:
+        raise InvalidInput({"id": [f"must be a string of at most {MAX_ID} characters"]})
     check_count(len(request.inputs))
-    _refuse_parameters(request.parameters, "parameters")
+    refuse_unsupported(request.parameters, "parameters")
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
         message = f"holds {len(raw)} entries for {len(request.inputs)} inputs; give one to each, or none at all"
@@ -63,7 +62,7 @@ def response_message(request: ModelInferRequest, prediction: Prediction) -> Mode
         InvalidInput: outputs that the model does not have, or a row without a finite answer.
     """
     for number, wanted in enumerate(request.outputs):
-        _refuse_parameters(wanted.parameters, f"outputs[{number}].parameters")
+        refuse_unsupported(wanted.parameters, f"outputs[{number}].parameters")
     outputs = chosen(prediction.arrays("inputs[0].data[{i}]"), [output.name for output in request.outputs])
     answer = ModelInferResponse(model_name=prediction.model, model_version=prediction.version, id=request.id)
     datatypes = [datatype_of(array.dtype) for array in outputs.values()]
@@ -79,7 +78,7 @@ def response_message(request: ModelInferRequest, prediction: Prediction) -> Mode
 
 def _array(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None, number: int) -> Array:
     path = f"inputs[{number}]"
-    _refuse_parameters(tensor.parameters, f"{path}.parameters")
+    refuse_unsupported(tensor.parameters, f"{path}.parameters")
     if tensor.datatype not in DATATYPES:
         wanted = ", ".join(DATATYPES)
         raise InvalidInput({f"{path}.datatype": [f"'{clip(tensor.datatype)}' is none of {wanted}"]})
@@ -121,9 +120,3 @@ def _numbers(values: Sequence[Any], datatype: str, path: str) -> Array:
 def _values(array: Array, datatype: str) -> Sequence[Any]:
     values: list[Any] = texts_of(array) if datatype == "BYTES" else array.ravel().tolist()
     return values
-
-
-def _refuse_parameters(parameters: Mapping[str, Any], path: str) -> None:
-    for name in _UNKNOWN_TO_US:
-        if name in parameters:
-            raise InvalidInput({f"{path}.{name}": ["is not supported by this server"]})

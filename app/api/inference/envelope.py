@@ -10,17 +10,13 @@ from typing import Any
 from app.api.inference.numbers import from_json
 from app.errors import InvalidInput, clip
 from app.oip.datatypes import DATATYPES
-from app.oip.exchange import as_rows, check_count
+from app.oip.exchange import MAX_ID, as_rows, check_count, refuse_unsupported
 from app.oip.raw import checked_shape, from_raw
 from app.tensors import Array, Tensors
 
 _REQUEST = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _INPUT = frozenset({"name", "shape", "datatype", "parameters", "data"})
 _OUTPUT = frozenset({"name", "parameters"})
-_REFUSED = ("shared_memory_region", "classification", "sequence_id")
-"""Parameters that change what an answer means: to ignore one would be to answer something else than was asked."""
-
-MAX_ID = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +125,7 @@ def _parameters(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     place = f"{path}.parameters" if path else "parameters"
     if type(parameters) is not dict:
         raise InvalidInput({place: ["must be an object"]})
-    for name in _REFUSED:
-        if parameters.get(name):
-            raise InvalidInput({f"{place}.{name}": ["is not supported by this server"]})
+    refuse_unsupported([name for name, value in parameters.items() if value], place)
     return parameters
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from app.oip.datatypes import DATATYPES
 from app.registry.repository import Repository
-from tests.contract.rpc.models import echo
-from tests.models import everything, fragile, identity, image, linear, slow, square_root
+from tests.models import echo, everything, fragile, identity, image, linear, slow, square_root
 from tests.rpc_server import RpcClient, RpcServer
+
+ONNX = {"FP16": "FLOAT16", "FP32": "FLOAT", "FP64": "DOUBLE", "BYTES": "STRING"}
+"""ONNX's names where they are not the protocol's."""
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +21,7 @@ def rpc_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """everything, linear v1 and v2, identity (20 wide), image, roots, fragile, slow, and an echo of each datatype."""
     repository = Repository(tmp_path_factory.mktemp("rpc") / "models")
     models = [everything(), linear(), linear((3.0, 4.0), version="v2"), identity(20), image(), square_root(), fragile()]
-    for model in (*models, slow(400), *map(echo, DATATYPES)):
+    for model in (*models, slow(400), *(echo(ONNX.get(name, name), f"echo-{name.lower()}") for name in DATATYPES)):
         model.add(repository)
     return repository.root
 

@@ -1,6 +1,7 @@
 """ModelInfer: every datatype in both forms, outputs by name, versions, ids, and what is said beside the answer."""
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from grpc import StatusCode
 
 from app.oip.datatypes import DATATYPES
 from app.oip.raw import from_raw
+from app.rpc.protocol import open_inference_pb2 as pb
 from tests.contract.rpc.messages import linear, raw, request, typed, values_of
 from tests.rpc_server import RpcClient
 
@@ -27,57 +29,72 @@ ROWS: dict[str, list[Any]] = {
     "FP64": [0.1, -1.7976931348623157e308, 0.0, 5e-324],
     "BYTES": ["", "Bern", "Zürich 🏔", "a" * 300],
 }
-"""Two rows of two values, the extremes of each datatype among them."""
+"""Four rows of one value, the extremes of each datatype among them."""
 
 
 def _array(datatype: str) -> np.ndarray[Any, Any]:
-    return np.array(ROWS[datatype], dtype=DATATYPES[datatype]).reshape(2, 2)
+    return np.array(ROWS[datatype], dtype=DATATYPES[datatype]).reshape(4, 1)
 
 
 @pytest.mark.parametrize("datatype", DATATYPES)
 def test_raw_bytes_come_back_as_raw_bytes(rpc: RpcClient, datatype: str) -> None:
     model = f"echo-{datatype.lower()}"
-    reply = rpc.infer(raw(request(model), "X", datatype, [2, 2], _array(datatype)))
+    reply = rpc.infer(raw(request(model), "X", datatype, [4, 1], _array(datatype)))
     assert reply.code is StatusCode.OK, reply
-    assert [(it.name, it.datatype, list(it.shape)) for it in reply.answer.outputs] == [
-        ("Y", datatype, [2, 2]),
-        ("Z", datatype, [2, 2]),
-    ]
-    assert not any(output.HasField("contents") for output in reply.answer.outputs)
-    for data in reply.answer.raw_output_contents:
-        assert from_raw(data, datatype, (2, 2), "Y").tolist() == _array(datatype).tolist()
+    (output,), (data,) = reply.answer.outputs, reply.answer.raw_output_contents
+    assert (output.name, output.datatype, list(output.shape), output.HasField("contents")) == (
+        "Y",
+        datatype,
+        [4, 1],
+        False,
+    )
+    assert from_raw(data, datatype, (4, 1), "Y").tolist() == _array(datatype).tolist()
 
 
 @pytest.mark.parametrize("datatype", [name for name in DATATYPES if name != "FP16"])
 def test_values_one_by_one_come_back_so(rpc: RpcClient, datatype: str) -> None:
     values = [item.encode() for item in ROWS[datatype]] if datatype == "BYTES" else ROWS[datatype]
-    reply = rpc.infer(typed(request(f"echo-{datatype.lower()}"), "X", datatype, [2, 2], values))
+    reply = rpc.infer(typed(request(f"echo-{datatype.lower()}"), "X", datatype, [4, 1], values))
     assert reply.code is StatusCode.OK, reply
     assert values_of(reply.answer) == values
     assert not reply.answer.raw_output_contents
 
 
 def test_half_floats_are_always_raw(rpc: RpcClient) -> None:
-    """The protocol has no place for them one by one; features by name may come in a wider type's place."""
+    """The protocol has no place for them one by one; a feature may come as a type that half floats hold."""
     one_by_one = request("echo-fp16")
-    one_by_one.inputs.add(name="X", datatype="FP16", shape=[1, 2]).contents.fp32_contents.extend([1, 2])
+    one_by_one.inputs.add(name="X", datatype="FP16", shape=[1, 1]).contents.fp32_contents.append(1)
     reply = rpc.infer(one_by_one)
     assert (reply.code, list(reply.fields)) == (StatusCode.INVALID_ARGUMENT, ["inputs[0].contents"])
-    answer = rpc.infer(typed(typed(request("echo-fp16"), "a", "INT8", [1], [1]), "b", "INT8", [1], [2])).answer
-    assert answer.raw_output_contents[0] == struct.pack("<2e", 1, 2)
+    answer = rpc.infer(typed(request("echo-fp16"), "x", "INT8", [1], [7])).answer
+    assert answer.raw_output_contents[0] == struct.pack("<e", 7)
+
+
+def person(outputs: Sequence[str] = ()) -> pb.ModelInferRequest:
+    """A row of ``everything`` by feature; Y is 44.5, T its two texts."""
+    asked = request("everything", outputs=outputs)
+    for name, datatype, value in (
+        ("age", "FP32", 30.5), ("income", "FP32", 5.5), ("score", "FP32", 0.5), ("visits", "INT32", 3),
+        ("member", "BOOL", True), ("count", "INT64", 4), ("city", "BYTES", b"Oslo"), ("note", "BYTES", b"x"),
+    ):  # fmt: skip
+        typed(asked, name, datatype, [1], [value])
+    return asked
+
+
+def test_features_by_their_own_names(rpc: RpcClient) -> None:
+    answer = rpc.infer(person()).answer
+    assert (values_of(answer), values_of(answer, 1)) == ([44.5], [b"Oslo", b"x"])
 
 
 def test_outputs_by_name_in_the_order_asked_for(rpc: RpcClient) -> None:
-    reply = rpc.infer(typed(request("echo-int8", outputs=["Z", "Y"]), "X", "INT8", [1, 2], [1, 2]))
-    assert [output.name for output in reply.answer.outputs] == ["Z", "Y"]
-    assert [output.name for output in rpc.infer(
-        typed(request("echo-int8", outputs=["Z"]), "X", "INT8", [1, 2], [1, 2])
-    ).answer.outputs] == ["Z"]  # fmt: skip
+    both, one = rpc.infer(person(["T", "Y"])).answer, rpc.infer(person(["T"])).answer
+    assert [output.name for output in both.outputs] == ["T", "Y"]
+    assert [(output.name, list(output.shape)) for output in one.outputs] == [("T", [1, 2])]
 
 
 @pytest.mark.parametrize(("names", "path"), [(["W"], "outputs[0].name"), (["Y", "Y"], "outputs[1].name")])
 def test_outputs_that_cannot_be(rpc: RpcClient, names: list[str], path: str) -> None:
-    reply = rpc.infer(typed(request("echo-int8", outputs=names), "X", "INT8", [1, 2], [1, 2]))
+    reply = rpc.infer(person(names))
     assert (reply.code, list(reply.fields)) == (StatusCode.INVALID_ARGUMENT, [path])
 
 
@@ -111,19 +128,6 @@ def test_where_the_answer_came_from(rpc: RpcClient) -> None:
     never = rpc.infer(linear(), metadata=[("cache-control", "no-store")])
     assert never.trailers["x-cache"] == "bypass"
     assert rpc.infer(linear()).trailers["x-cache"] in {"miss", "hit-l1", "bypass"}
-
-
-def test_features_by_their_own_names(rpc: RpcClient) -> None:
-    asked = request("everything")
-    for name, datatype, value in (
-        ("age", "FP32", 30.5), ("income", "FP32", 5.5), ("score", "FP32", 0.5), ("visits", "INT32", 3),
-        ("member", "BOOL", True), ("count", "INT64", 4), ("city", "BYTES", b"Oslo"), ("note", "BYTES", b"x"),
-    ):  # fmt: skip
-        typed(asked, name, datatype, [1], [value])
-    reply = rpc.infer(asked)
-    assert reply.code is StatusCode.OK, reply
-    assert values_of(reply.answer) == [44.5]
-    assert values_of(reply.answer, 1) == [b"Oslo", b"x"]
 
 
 def test_what_the_model_cannot_answer(rpc: RpcClient) -> None:
