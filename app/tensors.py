@@ -5,7 +5,7 @@ can say what a row means. ``path`` is a template that names a row to its sender:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -53,12 +53,14 @@ class Tensors:
     come along. Texts are object arrays of ``str``. NaN is a missing value, and so is None in an object array, which may
     hold numbers too: as JSON wrote them, where some were null. ``path`` names the tensor at position ``i`` to its
     sender. ``exact`` demands the dtype of the input or feature, or one that it holds without loss; without it numbers
-    are rounded as those of JSON are.
+    are rounded as those of JSON are. ``declared`` is the dtype of tensors that came as text: their arrays hold what was
+    written, float64 where float32 was meant, so that bounds are held against the same digits as those of other rows.
     """
 
     columns: Mapping[str, Array]
     path: str = "inputs[{i}]"
     exact: bool = True
+    declared: Mapping[str, "np.dtype[Any]"] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -94,12 +96,23 @@ ANY_AGE = Freshness()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a caller wants predicted. ``version`` None leaves the choice to the server."""
+    """What a caller wants predicted. ``version`` None leaves the choice to the server.
+
+    ``override`` says that the version was named in a header, not in the address. ``unit`` is what sticks to a version
+    under a traffic plan.
+    """
 
     model: str
     version: str | None
     instances: Instances
     freshness: Freshness = ANY_AGE
+    unit: str | None = None
+    override: bool = False
+
+
+Reason = Literal["default", "explicit", "override", "sticky", "weight", "fallback"]
+"""Why a version answers: nobody said anything; the address, or a header, named it; the plan dealt the request's unit,
+or the request by itself; or what the plan dealt could not answer here."""
 
 
 Source = Literal["hit-l1", "hit-l2", "miss", "bypass"]
@@ -118,6 +131,18 @@ class Reader(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """Is told how a request under a traffic plan ended."""
+
+    def answered(self, answers: Sequence[Mapping[str, Any]]) -> None:
+        """It was answered like this, row by row."""
+        ...
+
+    def failed(self) -> None:
+        """The version had no finite answer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer of one version: ONNX output name -> array of ``rows`` rows, maps already laid out as columns."""
@@ -129,6 +154,9 @@ class Prediction:
     reader: Reader
     source: Source = "bypass"
     age: int = 0
+    reason: Reason = "default"
+    variant: str | None = None
+    witness: Witness | None = None
 
     @property
     def cached(self) -> bool:
@@ -141,7 +169,7 @@ class Prediction:
         Raises:
             InvalidInput: a row has no finite answer.
         """
-        return self.reader.rows(self.outputs, path)
+        return self.reader.rows(self.outputs, path) if self.witness is None else self._witnessed(path)
 
     def arrays(self, path: str) -> Mapping[str, Array]:
         """The outputs as they are, for protocols that speak of tensors.
@@ -150,8 +178,23 @@ class Prediction:
             InvalidInput: a row has no finite answer. Some of these protocols could say NaN, but the same rows have the
                 same verdict everywhere.
         """
-        self.reader.refuse_gaps(self.outputs, path)
+        if self.witness is None:
+            self.reader.refuse_gaps(self.outputs, path)
+        else:
+            self._witnessed(path)
         return self.outputs
+
+    def _witnessed(self, path: str) -> list[dict[str, Any]]:
+        assert_witness = self.witness
+        try:
+            answers = self.reader.rows(self.outputs, path)
+        except InvalidInput:
+            if assert_witness:
+                assert_witness.failed()
+            raise
+        if assert_witness:
+            assert_witness.answered(answers)
+        return answers
 
 
 NUMPY_DTYPES: dict[str, Any] = {

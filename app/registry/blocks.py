@@ -34,8 +34,11 @@ class Block(Protocol):
         """The same, one array per feature."""
         ...
 
-    def from_whole(self, array: Array) -> Array | None:
-        """An array that may already be what the block makes: itself, never a copy, when it is."""
+    def from_whole(self, array: Array, declared: "np.dtype[Any]") -> Array | None:
+        """An array that may already be what the block makes: itself, never a copy, when it is.
+
+        ``declared`` is what its sender calls it, where it holds more digits than that.
+        """
         ...
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
@@ -71,7 +74,7 @@ class TextBlock:
         """See ``Block.from_arrays``."""
         return self.from_columns([column.tolist() for column in columns])
 
-    def from_whole(self, array: Array) -> Array | None:
+    def from_whole(self, array: Array, declared: "np.dtype[Any]") -> Array | None:
         """See ``Block.from_whole``; texts are looked at one by one in any case."""
         fits = array.dtype.kind == "O" and array.ndim == 2 and len(array) and array.shape[1] == len(self.features)
         return self.from_columns(array.T.tolist()) if fits else None
@@ -113,12 +116,12 @@ class ShapedBlock:
         flat = self._cells.from_arrays([columns[0].reshape(-1)])
         return None if flat is None else flat.reshape(columns[0].shape)
 
-    def from_whole(self, array: Array) -> Array | None:
+    def from_whole(self, array: Array, declared: "np.dtype[Any]") -> Array | None:
         """See ``Block.from_whole``."""
         axes = zip(self._shape, array.shape[1:], strict=False)
         if array.ndim != len(self._shape) + 1 or not array.size or any(axis not in (None, size) for axis, size in axes):
             return None
-        flat = self._cells.from_whole(array.reshape(-1, 1))
+        flat = self._cells.from_whole(array.reshape(-1, 1), declared)
         return None if flat is None else flat.reshape(array.shape)
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:

@@ -104,7 +104,8 @@ class Encoder:
         """A clean tensor in the input's own dtype and shape goes to the runtime as it came, not copied."""
         if self._lone is not None and self._lone_input is not None and len(instances.columns) == 1:
             given = instances.columns.get(self._lone_input)
-            array = None if given is None else self._lone.from_whole(given)
+            declared = instances.declared.get(self._lone_input)
+            array = None if given is None else self._lone.from_whole(given, declared or given.dtype)
             if array is not None:
                 return {self._lone_input: array}, len(array)
         sources = self._placement.sources(instances)

@@ -58,9 +58,14 @@ class NumberBlock:
             return None
         return self._fitted(np.stack([column for column in cast if column is not None], axis=1))
 
-    def from_whole(self, array: Array) -> Array | None:
+    def from_whole(self, array: Array, declared: "np.dtype[Any]") -> Array | None:
         """See ``Block.from_whole``."""
-        return array if array.dtype == self._dtype and array.ndim == 2 and len(array) and self._fits(array) else None
+        if declared != self._dtype or array.ndim != 2 or not len(array):
+            return None
+        if array.dtype == self._dtype:
+            return array if self._fits(array) else None
+        read = _as_dtype(array, self._read)
+        return None if read is None else self._fitted(read)
 
     def _plain(self, cells: Iterable[Any], accepted: frozenset[type]) -> bool:
         """True when no cell can be misread: no wrong type, and no fraction on its way into an integer array."""

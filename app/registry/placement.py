@@ -60,24 +60,31 @@ class Placement:
             else:
                 report.add(f"{path}.name", self._unknown(name))
                 continue
-            if self._takes(positions, array, tensors.exact, path, report):
+            dtype = tensors.declared.get(name, array.dtype)
+            if self._takes(positions, array.shape, dtype, tensors.exact, path, report):
                 self._put(found, positions, array, number, path, report)
         report.raise_if_any()
         return found
 
-    def _takes(self, positions: list[int], array: Array, exact: bool, path: str, report: Report) -> bool:
+    def _takes(
+        self,
+        positions: list[int],
+        given: tuple[int, ...],
+        dtype: "np.dtype[Any]",
+        exact: bool,
+        path: str,
+        report: Report,
+    ) -> bool:
         feature = self._features[positions[0]]
-        wanted = self._dtypes[feature.input]
-        named = np.dtype(NUMPY_DTYPES[feature.dtype])
-        allowed = {wanted} if len(positions) > 1 else {wanted, named}
-        if not any(_holds(dtype, array.dtype, exact) for dtype in allowed):
-            wish = " or ".join(sorted({_called(dtype) for dtype in allowed}))
-            report.add(f"{path}.datatype", f"is {_called(array.dtype)}; the model takes {wish}")
+        tensor, named = self._dtypes[feature.input], np.dtype(NUMPY_DTYPES[feature.dtype])
+        allowed = {tensor} if len(positions) > 1 else {tensor, named}
+        if not any(_holds(wanted, dtype, exact) for wanted in allowed):
+            wish = " or ".join(sorted({_called(wanted) for wanted in allowed}))
+            report.add(f"{path}.datatype", f"is {_called(dtype)}; the model takes {wish}")
             return False
         shape = (len(positions),) if len(positions) > 1 else feature.shape
-        given = array.shape[1:]
-        if not (_fits_shape(given, shape) or (given == (1,) and not shape)):
-            report.add(f"{path}.shape", f"is {_listed(array.shape)}; the model takes {_listed((-1, *shape))}")
+        if not (_fits_shape(given[1:], shape) or (given[1:] == (1,) and not shape)):
+            report.add(f"{path}.shape", f"is {_listed(given)}; the model takes {_listed((-1, *shape))}")
             return False
         return True
 

@@ -40,6 +40,7 @@ ENVELOPES: list[tuple[Any, str]] = [
     ({"inputs": [{}] * 10_000}, "inputs: holds 10000 tensors"),
     ({"inputs": [ROW], "output": []}, "output: is not known here"),
     ({"inputs": [ROW], "id": 5}, "id: must be a string"),
+    ({"inputs": [ROW], "model_name": 5}, "model_name: must be a string"),
     ({"inputs": [ROW], "id": "x" * 2000}, "id: must be a string of at most 1024"),
     ({"inputs": [ROW], "parameters": []}, "parameters: must be an object"),
     (
@@ -270,6 +271,18 @@ def test_truths_that_are_neither(tiny: Server) -> None:
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_bounds_are_held_against_the_digits_that_were_written(tiny: Server) -> None:
+    """As in every other form: rounded to float32 first, this would be 120."""
+    age = tensor("X", "FP32", [1, 5], [120.00000000000001, 5.5, 0.5, 3, 1])
+    rest = [tensor("N", "INT64", [1], [4]), tensor("city", "BYTES", [1], ["Oslo"]), tensor("note", "BYTES", [1], ["x"])]
+    error_of(infer(tiny, "everything", age, *rest), 400, "inputs[0].data[0][0]: age must be between 0 and 120")
+
+
+def test_a_null_does_not_hide_the_datatype(tiny: Server) -> None:
+    score = tensor("score", "INT64", [1], [None])
+    error_of(infer(tiny, "everything", score), 400, "inputs[0].datatype: is int64; the model takes float32")
+
+
 def test_numbers_that_json_could_not_say(tiny: Server, value: float) -> None:
     body = {"inputs": [raw_tensor("X", "FP32", [1, 2], 8)]}
     error_of(infer_raw(tiny, "linear", body, np.array([1, value], "<f4").tobytes()), 400, "inputs[0].data[0][1]: f1")

@@ -4,7 +4,7 @@ Written by hand where the other bodies use marshmallow: with twenty inputs a sch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.api.inference.numbers import from_json
@@ -17,6 +17,7 @@ from app.tensors import Array, Tensors
 _REQUEST = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _INPUT = frozenset({"name", "shape", "datatype", "parameters", "data"})
 _OUTPUT = frozenset({"name", "parameters"})
+_TEXT = (str, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,23 @@ def open_request(data: Mapping[str, Any], binary: memoryview, max_rows: int) -> 
         InvalidInput: names the member at fault.
     """
     _known(data, _REQUEST, "")
+    for name in ("model_name", "model_version"):
+        if type(data.get(name, "")) not in _TEXT:
+            raise InvalidInput({name: ["must be a string"]})
     parameters = _parameters(data, "")
     inputs = _objects(data.get("inputs"), "inputs")
     check_count(len(inputs))
     wanted = _wanted(data, bool(_flag(parameters, "binary_data_output", "parameters")))
-    arrays, at = [], 0
+    arrays, declared, at = [], {}, 0
     for number, tensor in enumerate(inputs):
         name, array, size = _tensor(tensor, binary[at:], f"inputs[{number}]")
         arrays.append((name, array))
+        if array.dtype != DATATYPES[tensor["datatype"]]:
+            declared[name] = DATATYPES[tensor["datatype"]]
         at += size
     if at != len(binary):
         raise InvalidInput({"inputs": [f"say of {at} bytes of binary data where {len(binary)} follow the JSON"]})
-    return as_rows(arrays, max_rows), wanted
+    return replace(as_rows(arrays, max_rows), declared=declared), wanted
 
 
 def _wanted(data: Mapping[str, Any], binary: bool) -> Wanted:

@@ -17,7 +17,9 @@ _NULL = type(None)
 
 
 def from_json(data: Any, datatype: str, shape: tuple[int, ...], path: str) -> Array:
-    """The array those values stand for. null is a missing value: NaN in floats, None in an array of objects otherwise.
+    """The array those values stand for; floats with every digit that was written, as ``Tensors.declared`` has it.
+
+    null is a missing value: NaN in floats, None in an array of objects otherwise.
 
     Raises:
         InvalidInput: another number of values than the shape has, or a value that the datatype cannot hold.
@@ -56,12 +58,12 @@ def _flat(data: Any, shape: tuple[int, ...], path: str) -> list[Any]:
 
 
 def _floats(flat: list[Any], types: set[type], datatype: str, shape: tuple[int, ...], path: str) -> Array:
-    dtype = DATATYPES[datatype]
-    values = [np.nan if value is None else value for value in flat] if _NULL in types else flat
-    with np.errstate(over="ignore"):
-        array: Array = np.array(values, dtype=dtype)
-    if not np.isfinite(array).all():
-        beyond = np.isinf(array)
+    array: Array = np.array(
+        [np.nan if value is None else value for value in flat] if _NULL in types else flat, np.float64
+    )
+    if datatype != "FP64":
+        with np.errstate(over="ignore"):
+            beyond = np.isinf(array.astype(DATATYPES[datatype]))
         if beyond.any():
             raise _fault(int(beyond.argmax()), shape, path, f"does not fit {datatype}")
     return array.reshape(shape)

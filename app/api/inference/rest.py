@@ -1,6 +1,5 @@
 """Routes of the Open Inference Protocol. Errors under /v2 have its shape: ``{"error": ...}`` (``api.errors``)."""
 
-
 from flask import Blueprint, Response
 
 from app.api.access import needs, public
