@@ -16,15 +16,13 @@ from app.processors import pin_worker, refuse_taken_address, rest_collector
 from app.state.roster import Roster
 from app.telemetry.graveyard import bury
 from app.telemetry.logs import logging_config, wants_console
-from config.deployment import load_deployment
+from app.wiring import check_configuration
 from config.invalid import ConfigInvalid
-from config.prices import load_hourly_price
 from config.settings import Settings
 
 try:
     _settings = Settings.from_env()
-    load_deployment(_settings.deployment_file)
-    load_hourly_price(_settings.prices_file)
+    check_configuration(_settings)
 except ConfigInvalid as error:
     raise SystemExit(f"sluice: {error}") from None
 

@@ -35,9 +35,10 @@ def build_gate(
     Raises:
         ConfigInvalid: authentication is off on an address others can reach, or a file or setting cannot be used.
     """
+    check_gate(settings)
     access = load_access(settings.roles_file)
     if not settings.auth:
-        _allow_open_only_at_home(settings)
+        logger("sluice.gate").warning("authentication_is_off", effect="everybody on this machine may do everything")
         return OpenGate(), None
     hasher = Hasher(_pepper(settings))
     keyring = Keyring(key_store(settings, link), hasher, logger("sluice.keys"))
@@ -55,19 +56,27 @@ def build_gate(
     return GuardedGate(rules, identity.identify, quotas, audit), keyring
 
 
-def key_store(settings: Settings, link: RedisLink | None) -> KeyStore:
-    """Where key records lie.
+def check_gate(settings: Settings) -> None:
+    """Everything that ``build_gate`` and ``build_doorkeeping`` would refuse, without touching a store.
 
     Raises:
-        ConfigInvalid: keys in Redis without a Redis, or without a pepper that every machine knows.
+        ConfigInvalid
     """
-    if settings.key_store == "file":
-        return FileKeyStore(settings.data_dir / "keys.json")
-    if link is None:
-        raise ConfigInvalid("SLUICE_KEY_STORE: redis needs SLUICE_REDIS_URL")
-    if not settings.key_pepper:
-        raise ConfigInvalid("SLUICE_KEY_STORE: redis needs SLUICE_KEY_PEPPER, the same on every machine")
-    return RedisKeyStore(link)
+    load_access(settings.roles_file)
+    build_doorkeeping(settings)
+    if not settings.auth:
+        _allow_open_only_at_home(settings)
+    if settings.key_store == "redis" and (settings.redis_url == "memory://" or not settings.key_pepper):
+        raise ConfigInvalid("SLUICE_KEY_STORE: redis needs SLUICE_REDIS_URL, and the same SLUICE_KEY_PEPPER everywhere")
+    if settings.oidc_issuer and not settings.oidc_audience:
+        raise ConfigInvalid("SLUICE_OIDC_AUDIENCE: is needed with SLUICE_OIDC_ISSUER; a token must say whom it is for")
+
+
+def key_store(settings: Settings, link: RedisLink | None) -> KeyStore:
+    """Where key records lie."""
+    if settings.key_store == "redis" and link is not None:
+        return RedisKeyStore(link)
+    return FileKeyStore(settings.data_dir / "keys.json")
 
 
 def build_key_desk(settings: Settings, link: RedisLink | None, audit: AuditLog) -> KeyDesk:
@@ -107,7 +116,6 @@ def build_doorkeeping(settings: Settings) -> Doorkeeping:
 def _allow_open_only_at_home(settings: Settings) -> None:
     if not settings.host.startswith("unix:") and not _is_loopback(settings.host):
         raise ConfigInvalid(f"SLUICE_AUTH: off is only for a loopback address, and HOST is {settings.host}")
-    logger("sluice.gate").warning("authentication_is_off", effect="everybody on this machine may do everything")
 
 
 def _is_loopback(host: str) -> bool:
@@ -136,8 +144,6 @@ def _quotas_of_text(text: str) -> tuple[Quota, ...]:
 def _tokens(settings: Settings) -> Tokens | None:
     if not settings.oidc_issuer:
         return None
-    if not settings.oidc_audience:
-        raise ConfigInvalid("SLUICE_OIDC_AUDIENCE: is needed with SLUICE_OIDC_ISSUER; a token must say whom it is for")
     issuer = Issuer(settings.oidc_issuer, logger("sluice.tokens"))
     return Tokens(issuer, settings.oidc_audience, settings.oidc_algorithms, settings.oidc_role_claim)
 

@@ -12,7 +12,7 @@ from app.cache.memory import MemoryTier
 from app.cache.redis import RedisTier
 from app.cache.report import CacheReport
 from app.cache.tiered import PredictionCache
-from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk
+from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk, check_gate
 from app.gateway.audit import AuditLog
 from app.gateway.keyring import Keyring
 from app.metrics_wiring import build_access_log, build_observation
@@ -78,6 +78,17 @@ def _dependencies(link: RedisLink | None, audit: AuditLog, keyring: Keyring | No
     if keyring:
         asked["keys"] = keyring.health
     return asked
+
+
+def check_configuration(settings: Settings) -> None:
+    """Read everything an operator wrote and throw it away: a server finds mistakes before it starts workers.
+
+    Raises:
+        ConfigInvalid: names the variable, or the file and key.
+    """
+    load_deployment(settings.deployment_file)
+    load_hourly_price(settings.prices_file)
+    check_gate(settings)
 
 
 def inference_threads(settings: Settings) -> int:

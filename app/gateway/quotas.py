@@ -53,21 +53,18 @@ class Quotas:
                 tightest = standing
         return tightest
 
-    def grant(self, subject: str, quota: Quota, need: int, known_left: int, may_guess: bool) -> Grant:
-        """Ask shared state for units, with a reserve on top where the limit is generous.
+    def ask(self, subject: str, quota: Quota, need: int) -> Grant:
+        """Units from shared state, with a reserve on top where the limit is generous.
 
-        ``known_left`` is what this worker last knew to be left in the window: all it may share out without asking.
+        Raises:
+            StateUnavailable
         """
-        key = f"quota:{quota.unit}:{quota.limit}:{quota.seconds}:{subject}"
-        if not self._state.shared:
-            part = quota.limit // self._parts
-            return self._state.take(key, need, need + part // SHARE, part, quota.seconds)
-        try:
-            return self._state.take(key, need, need + quota.limit // SHARE, quota.limit, quota.seconds)
-        except StateUnavailable:
-            if not may_guess:
-                raise GateUnavailable from None
-            return self._alone.take(key, need, need, known_left // self._parts, quota.seconds)
+        limit = quota.limit if self._state.shared else quota.limit // self._parts
+        return self._state.take(_key(subject, quota), need, need + limit // SHARE, limit, quota.seconds)
+
+    def guess(self, subject: str, quota: Quota, need: int, known_left: int) -> Grant:
+        """Units while shared state is away: this worker's part of what it last knew to be left in the window."""
+        return self._alone.take(_key(subject, quota), need, need, known_left // self._parts, quota.seconds)
 
     def _reserve(self, subject: str, quota: Quota) -> "_Reserve":
         key = (subject, quota)
@@ -80,16 +77,21 @@ class Quotas:
             return reserve
 
 
+def _key(subject: str, quota: Quota) -> str:
+    return f"quota:{quota.unit}:{quota.limit}:{quota.seconds}:{subject}"
+
+
 class _Reserve:
     """Units of one quota that this worker has taken and not yet handed out."""
 
-    __slots__ = ("_ends", "_guard", "_left", "_quota", "_remaining", "_subject")
+    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_quota", "_remaining", "_subject")
 
     def __init__(self, subject: str, quota: Quota) -> None:
         self._subject = subject
         self._quota = quota
         self._left = 0
-        self._remaining = 0
+        self._remaining = quota.limit
+        self._known_left = quota.limit
         self._ends = 0.0
         self._guard = Lock()
 
@@ -99,10 +101,9 @@ class _Reserve:
             now = monotonic()
             if now >= self._ends:
                 self._left = 0
-                self._remaining = self._quota.limit
+                self._remaining = self._known_left = self._quota.limit
             if self._left < units and self._remaining:
-                need = units - self._left
-                grant = quotas.grant(self._subject, self._quota, need, self._remaining, may_guess)
+                grant = self._granted(units - self._left, quotas, may_guess)
                 self._left += grant.units
                 self._remaining = grant.remaining
                 self._ends = now + grant.reset_s
@@ -110,6 +111,16 @@ class _Reserve:
                 return Standing(self._quota, -1, self._ends - now)
             self._left -= units
             return Standing(self._quota, self._remaining + self._left, self._ends - now)
+
+    def _granted(self, need: int, quotas: Quotas, may_guess: bool) -> Grant:
+        try:
+            grant = quotas.ask(self._subject, self._quota, need)
+        except StateUnavailable:
+            if not may_guess:
+                raise GateUnavailable from None
+            return quotas.guess(self._subject, self._quota, need, self._known_left)
+        self._known_left = grant.remaining
+        return grant
 
     def give_back(self, units: int) -> None:
         """Units that were handed out for nothing."""
