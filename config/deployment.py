@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from config.invalid import ConfigInvalid
+from config.invalid import ConfigInvalid, error_lines
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
@@ -131,20 +131,8 @@ def load_deployment(path: Path) -> Deployment:
     try:
         deployment: Deployment = _DeploymentSchema().load(data or {})
     except ValidationError as error:
-        raise ConfigInvalid("; ".join(_lines(error.normalized_messages(), str(path)))) from None
+        raise ConfigInvalid("; ".join(error_lines(error.normalized_messages(), str(path), _explain))) from None
     return deployment
-
-
-def _lines(messages: Any, path: str) -> list[str]:
-    if isinstance(messages, dict):
-        return [line for key, inner in messages.items() for line in _lines(inner, _step(path, key))]
-    return [f"{path}: {_explain(text, path)}" for text in messages]
-
-
-def _step(path: str, key: Any) -> str:
-    if key in ("key", "value", "_schema"):
-        return path
-    return f"{path}.{key}" if ": " in path else f"{path}: {key}"
 
 
 def _explain(text: str, path: str) -> str:

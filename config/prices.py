@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from marshmallow import Schema, ValidationError, fields, validate
 
-from config.invalid import ConfigInvalid
+from config.invalid import ConfigInvalid, error_lines
 
 
 class _PricesSchema(Schema):
@@ -25,8 +25,9 @@ def load_hourly_price(path: Path) -> float:
     except OSError as error:
         raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_PRICES_FILE") from None
     except (yaml.YAMLError, ValueError) as error:
-        reason = error.messages if isinstance(error, ValidationError) else " ".join(str(error).split())
-        raise ConfigInvalid(f"{path}: {reason}") from None
+        raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ConfigInvalid("; ".join(error_lines(error.normalized_messages(), str(path)))) from None
     price = data["usd_per_hour"].get(data["instance"])
     if price is None:
         raise ConfigInvalid(f"{path}: instance: must be one of {', '.join(data['usd_per_hour'])}")

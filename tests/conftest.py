@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 
 from app.registry.repository import Repository
 from tests.fault_proxy import FaultProxy
 from tests.servers import Nginx, RedisServer, Server
+
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 class StartServer(Protocol):

@@ -131,6 +131,31 @@ def slow(turns: int, name: str = "slow", version: str = "v1") -> TinyModel:
     return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
 
 
+def mixing(name: str = "mixing", version: str = "v1") -> TinyModel:
+    """Answers how far a row is from the mean of all rows it came with."""
+    nodes = [
+        helper.make_node("ReduceMean", ["X"], ["mean"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["X", "mean"], ["Y"]),
+    ]
+    return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1))
+
+
+def stretching(name: str = "stretching", version: str = "v1") -> TinyModel:
+    """Answers the first ``f0`` columns of the row, ``f0`` being the largest among the rows: 1 to 3 numbers."""
+    nodes = [
+        helper.make_node("ReduceMax", ["X"], ["widest"], axes=[0], keepdims=0),
+        helper.make_node("Gather", ["widest", "first"], ["end"]),
+        helper.make_node("Cast", ["end"], ["stop"], to=TensorProto.INT64),
+        helper.make_node("Slice", ["X", "first", "stop", "axis"], ["Y"]),
+    ]
+    tables = [
+        numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+    ]
+    answer = [helper.make_tensor_value_info("Y", _FLOAT, [None, None])]
+    return _tiny(name, version, nodes, _matrix("X", 3), answer, floats(3), tables=tables, task="raw")
+
+
 def everything(name: str = "everything", version: str = "v1") -> TinyModel:
     """Each kind of feature and policy at once; answers the sum of its numbers. ``customer_id`` is echoed."""
     nodes = [

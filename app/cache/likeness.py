@@ -17,7 +17,7 @@ from app.tensors import Array, Feed
 Run = Callable[[Feed], Mapping[str, Array]]
 
 BUDGET_S = 0.02
-_FEWEST, _MOST = 4, 32
+_FEWEST, _MOST = 8, 64
 _SEED = 2026
 
 
@@ -30,7 +30,7 @@ class Likeness(Enum):
 
 
 def likeness(run: Run, feed: Feed) -> Likeness:
-    """Try the model on rows like those of the feed, in different company: about ``3 * BUDGET_S``, or a dozen rows.
+    """Try the model on rows like those of the feed, in different company: about ``3 * BUDGET_S``, or two dozen rows.
 
     Raises:
         ModelFailed: it would not compute the feed's own rows.
@@ -42,8 +42,9 @@ def likeness(run: Run, feed: Feed) -> Likeness:
 
 
 def _tried(run: Run, feed: Feed, varied: bool) -> Likeness:
-    started = perf_counter()
     first = run(_rows_like(feed, 1, varied))
+    started = perf_counter()
+    run(_rows_like(feed, 1, varied))
     count = min(max(int(BUDGET_S / (perf_counter() - started + 1e-9)), _FEWEST), _MOST)
     sample = _rows_like(feed, count, varied)
     together = run(sample)

@@ -52,17 +52,14 @@ class Tally:
             counts, self._counts = self._counts, {}
             answers, self._answers = self._answers, {}
         for source, told in answers.items():
-            counts[source] = counts.get(source, 0) + told.rows
-            counts[f"{source}_n"] = told.requests
-            counts[f"{source}_s"] = told.seconds
-            counts |= {f"{source}_b{bucket}": n for bucket, n in told.buckets.items()}
+            _add(counts, {source: told.rows, f"{source}_n": told.requests, f"{source}_s": told.seconds})
+            _add(counts, {f"{source}_b{bucket}": n for bucket, n in told.buckets.items()})
         return counts
 
     def give_back(self, counts: Mapping[str, float]) -> None:
         """Undo a take whose figures could not be delivered."""
         with self._lock:
-            for name, amount in counts.items():
-                self._counts[name] = self._counts.get(name, 0) + amount
+            _add(self._counts, counts)
 
 
 class _Answers:
@@ -75,6 +72,11 @@ class _Answers:
         self.requests = 0
         self.seconds = 0.0
         self.buckets: dict[int, int] = {}
+
+
+def _add(counts: dict[str, float], more: Mapping[str, float]) -> None:
+    for name, amount in more.items():
+        counts[name] = counts.get(name, 0) + amount
 
 
 def percentile_ms(counts: Mapping[str, float], source: str, share: float) -> float | None:

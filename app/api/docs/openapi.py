@@ -10,6 +10,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from app.api.docs.cache import add_cache_paths
 from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
 from app.api.models.schemas import ModelListSchema, ModelSchema
@@ -49,6 +50,7 @@ def build_document(here: Services) -> dict[str, Any]:
         spec.path(path, operations={"get": _operation(summary, "server", responses)})
     _add_documents(spec)
     _add_model_paths(spec, here)
+    add_cache_paths(spec, here)
     return dict(spec.to_dict())
 
 

@@ -1,0 +1,74 @@
+"""One suite over every kind of shared state: tables, windows, documents and leases behave alike."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.state.base import State, StateUnavailable
+from app.state.memory import MemoryState
+from app.state.redis import RedisLink, RedisState, connect
+from app.telemetry.logs import logger
+from tests.servers import RedisServer
+
+
+def link_to(server: RedisServer) -> RedisLink:
+    return RedisLink(lambda: connect(server.url, 8), logger("tests"))
+
+
+@pytest.fixture(params=["memory", "redis"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    if request.param == "memory":
+        yield MemoryState(tmp_path)
+    else:
+        (tmp_path / "redis").mkdir()
+        with RedisServer(tmp_path / "redis") as server:
+            yield RedisState(link_to(server))
+
+
+def test_numbers_add_up(state: State) -> None:
+    state.add("t", {"a": 1, "b": 0.5})
+    state.add("t", {"a": 2})
+    assert state.numbers("t") == {"a": 3.0, "b": 0.5}
+    assert state.numbers("other") == {}
+
+
+def test_records_are_replaced(state: State) -> None:
+    state.put("r", {"a": b"1", "b": b"\xff\x00"})
+    state.put("r", {"a": b"2"})
+    assert state.records("r") == {"a": b"2", "b": b"\xff\x00"}
+    assert state.records("other") == {}
+
+
+def test_fields_and_tables_are_removed(state: State) -> None:
+    state.add("t", {"a": 1, "b": 1, "c": 1})
+    state.remove("t", [])
+    state.remove("t", ["a", "absent"])
+    assert state.numbers("t") == {"b": 1, "c": 1}
+    state.remove("t")
+    assert state.numbers("t") == {}
+
+
+def test_it_is_up(state: State) -> None:
+    assert state.health() == "up"
+
+
+@pytest.mark.parametrize(
+    "damage", [("SET", "sluice:t", "x"), ("HSET", "sluice:t", "a", "x"), ("LPUSH", "sluice:t", "x")]
+)
+def test_foreign_content_under_our_keys_is_taken_away(redis_server: RedisServer, damage: tuple[str, ...]) -> None:
+    state = RedisState(link_to(redis_server))
+    redis_server.call(*damage)
+    with pytest.raises(StateUnavailable):
+        state.add("t", {"a": 2})
+    state.add("t", {"a": 2})
+    assert state.numbers("t") == {"a": 2.0}
+    assert state.health() == "up"
+
+
+def test_a_field_that_is_no_number_is_dropped_alone(redis_server: RedisServer) -> None:
+    state = RedisState(link_to(redis_server))
+    state.add("t", {"a": 2})
+    redis_server.call("HSET", "sluice:t", "junk", "x", "endless", "inf", "nothing", "nan")
+    assert state.numbers("t") == {"a": 2.0}
+    assert redis_server.call("HKEYS", "sluice:t") == "a"
