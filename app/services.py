@@ -1,7 +1,7 @@
 """What the doors may use, built once by ``wiring`` and found here by request code."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any, cast
 
@@ -13,13 +13,16 @@ from app.gateway.caller import Caller
 from app.gateway.gate import Gate
 from app.gateway.key_desk import KeyDesk
 from app.gateway.keyring import Keyring
+from app.journal.outcomes import Outcomes
+from app.journal.shadow import Shadow
 from app.predictor import Predictor, Warmed
 from app.registry.registry import Registry
+from app.routing.router import Router
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
 from app.telemetry.prometheus import Prometheus
 from app.telemetry.statsd import Statsd
-from app.tensors import Prediction, Request, row_count
+from app.tensors import Prediction, Request, first_entity, row_count
 
 EXTENSION = "sluice"
 
@@ -49,6 +52,21 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Routing:
+    """Which version answers, and what becomes known of each while it does."""
+
+    router: Router
+    outcomes: Outcomes
+    shadow: Shadow
+
+    def start(self) -> None:
+        """Start the threads, in the worker."""
+        self.router.start()
+        self.outcomes.start()
+        self.shadow.start()
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """The collaborators of the API and of the commands, and the few limits they enforce themselves.
 
@@ -59,6 +77,7 @@ class Services:
     address: str
     registry: Registry
     predictor: Predictor
+    routing: Routing
     cache_report: CacheReport
     gate: Gate
     keyring: Keyring | None
@@ -83,7 +102,25 @@ class Services:
         if self.keyring is not None:
             self.keyring.start()
         self.cache_report.start()
+        self.routing.start()
         self.observation.start()
+
+    def steered(self, request: Request, header: Callable[[str], str | None], entity: Any = None) -> Request:
+        """The request with what its headers and rows say about the version.
+
+        ``header`` looks one up by its lower-case name; ``entity`` is whom the first row is about, where the door has
+        taken that out of the rows. Whoever may predict may name a version: it is no more than the address allows.
+        """
+        if request.version is None and (override := header("x-model-version")):
+            return replace(request, version=override, override=True)
+        unit = self.routing.router.unit(request.model, lambda: self._entity(request, entity), header)
+        return request if unit is None else replace(request, unit=unit)
+
+    def _entity(self, request: Request, entity: Any) -> str | None:
+        served = self.registry.model(request.model).served
+        if entity is None and served is not None and served.manifest.entity_key:
+            entity = first_entity(request.instances, served.manifest.entity_key)
+        return None if entity is None else str(entity)
 
     def predict(self, request: Request, caller: Caller) -> Prediction:
         """Charge the caller for the rows, then predict: what every door does.

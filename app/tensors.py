@@ -39,10 +39,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """One list per feature, all of the same length: ``{"tenure": [3, 12], ...}``."""
+    """One list per feature, all of the same length: ``{"tenure": [3, 12], ...}``.
+
+    ``text`` says that every cell is text, to be read as its feature's dtype wants it; an empty one is missing.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     path: str = "columns"
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ class Tensors:
 
     A name is that of an ONNX input, whose array then has that input's shape, or that of a feature; the entity key may
     come along. Texts are object arrays of ``str``. NaN is a missing value, and so is None in an object array, which may
-    hold numbers too: as JSON wrote them, where some were null. ``path`` names the tensor at position ``i`` to its
-    sender. ``exact`` demands the dtype of the input or feature, or one that it holds without loss; without it numbers
+    hold numbers too: as JSON wrote them, where some were null. ``path`` names a tensor to its sender, by its position
+    ``{i}`` or, where tensors are columns of a table, by ``{name}``. ``exact`` demands the dtype of the input or feature, or one that it holds without loss; without it numbers
     are rounded as those of JSON are. ``declared`` is the dtype of tensors that came as text: their arrays hold what was
     written, float64 where float32 was meant, so that bounds are held against the same digits as those of other rows.
     """
@@ -70,6 +74,26 @@ class Tensors:
 
 
 Instances = Records | Rows | Columns | Tensors
+
+
+def first_entity(instances: Instances, key: str) -> Any:
+    """Whom the first row is about, None where it does not say."""
+    if isinstance(instances, Records):
+        return instances.rows[0].get(key) if instances.rows else None
+    if isinstance(instances, Rows):
+        return None
+    values = instances.columns.get(key)
+    return None if values is None or not len(values) else np.asarray(values, dtype=np.object_).flat[0]
+
+
+def first_entity(instances: Instances, key: str) -> Any:
+    """Whom the first row is about, None where it does not say."""
+    if isinstance(instances, Records):
+        return instances.rows[0].get(key) if instances.rows else None
+    if isinstance(instances, Rows):
+        return None
+    values = instances.columns.get(key)
+    return None if values is None or not len(values) else np.asarray(values, dtype=np.object_).flat[0]
 
 
 def row_count(instances: Instances) -> int:
@@ -131,18 +155,6 @@ class Reader(Protocol):
         ...
 
 
-class Witness(Protocol):
-    """Is told how a request under a traffic plan ended."""
-
-    def answered(self, answers: Sequence[Mapping[str, Any]]) -> None:
-        """It was answered like this, row by row."""
-        ...
-
-    def failed(self) -> None:
-        """The version had no finite answer."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer of one version: ONNX output name -> array of ``rows`` rows, maps already laid out as columns."""
@@ -156,7 +168,6 @@ class Prediction:
     age: int = 0
     reason: Reason = "default"
     variant: str | None = None
-    witness: Witness | None = None
 
     @property
     def cached(self) -> bool:
@@ -169,7 +180,7 @@ class Prediction:
         Raises:
             InvalidInput: a row has no finite answer.
         """
-        return self.reader.rows(self.outputs, path) if self.witness is None else self._witnessed(path)
+        return self.reader.rows(self.outputs, path)
 
     def arrays(self, path: str) -> Mapping[str, Array]:
         """The outputs as they are, for protocols that speak of tensors.
@@ -178,23 +189,8 @@ class Prediction:
             InvalidInput: a row has no finite answer. Some of these protocols could say NaN, but the same rows have the
                 same verdict everywhere.
         """
-        if self.witness is None:
-            self.reader.refuse_gaps(self.outputs, path)
-        else:
-            self._witnessed(path)
+        self.reader.refuse_gaps(self.outputs, path)
         return self.outputs
-
-    def _witnessed(self, path: str) -> list[dict[str, Any]]:
-        assert_witness = self.witness
-        try:
-            answers = self.reader.rows(self.outputs, path)
-        except InvalidInput:
-            if assert_witness:
-                assert_witness.failed()
-            raise
-        if assert_witness:
-            assert_witness.answered(answers)
-        return answers
 
 
 NUMPY_DTYPES: dict[str, Any] = {

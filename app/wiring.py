@@ -15,15 +15,18 @@ from app.cache.tiered import PredictionCache
 from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk, check_gate
 from app.gateway.audit import AuditLog
 from app.gateway.keyring import Keyring
+from app.journal.outcomes import Outcomes
+from app.journal.shadow import Shadow
 from app.metrics_wiring import build_access_log, build_observation
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
+from app.routing.router import Router
 from app.runtimes.base import Runtime
 from app.runtimes.batcher import Batcher, BatchPlan
 from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
-from app.services import Services
+from app.services import Routing, Services
 from app.state.base import State
 from app.state.memory import MemoryState
 from app.state.redis import RedisLink, RedisState, connect
@@ -52,10 +55,12 @@ def build_services(settings: Settings) -> Services:
     cache = _cache(settings, deployment, far)
     dependencies = _dependencies(link, audit, keyring)
     observation = build_observation(settings, registry, dependencies)
+    routing = _routing(registry, state)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
-        predictor=Predictor(registry, cache),
+        predictor=Predictor(registry, cache, routing.router, routing.outcomes, routing.shadow),
+        routing=routing,
         cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file), far.holdings if far else None),
         gate=gate,
         keyring=keyring,
@@ -104,6 +109,13 @@ def _registry(settings: Settings, deployment: Deployment) -> Registry:
         logger("sluice.registry"),
         deployment.default_model,
         versions,
+    )
+
+
+def _routing(registry: Registry, state: State) -> Routing:
+    outcomes = Outcomes(state)
+    return Routing(
+        Router(state, logger("sluice.routing")), outcomes, Shadow(registry, outcomes, logger("sluice.shadow"))
     )
 
 

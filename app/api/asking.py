@@ -1,24 +1,37 @@
 """From rows to a prediction, as every HTTP route does it: charged, computed, told to the log."""
 
-from flask import g
+from typing import Any
+
+from flask import g, request
 
 from app.api.freshness import wanted_freshness
 from app.services import services
 from app.tensors import Instances, Prediction, Request
 
 
-def ask(name: str, version: str | None, instances: Instances) -> Prediction:
+def ask(name: str, version: str | None, instances: Instances, entity: Any = None) -> Prediction:
     """Predict for the current request's caller and note what the access log and the observers want to know.
+
+    ``entity`` is whom the first row is about, where the route has taken that out of the rows.
 
     Raises:
         SluiceError: see ``Services.predict``.
     """
-    g.facts = {"model": name}
-    prediction = services().predict(Request(name, version, instances, wanted_freshness()), g.caller)
+    here = services()
+    asked = here.steered(Request(name, version, instances, wanted_freshness()), _header, entity)
+    prediction = here.predict(asked, g.caller)
     g.facts = {
         "model": name,
         "version": prediction.version,
         "rows": prediction.rows,
         "cache": prediction.source,
+        "route": prediction.reason,
     }
+    if prediction.variant is not None:
+        g.facts["variant"] = prediction.variant
     return prediction
+
+
+def _header(name: str) -> str | None:
+    text: str | None = request.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+    return text

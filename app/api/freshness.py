@@ -1,4 +1,4 @@
-"""HTTP's words for the cache: ``Cache-Control`` in, ``X-Cache`` and ``Age`` out."""
+"""HTTP's words for where an answer comes from: ``Cache-Control`` in; ``X-Cache``, ``Age``, ``X-Route``, ... out."""
 
 from flask import Response, request
 
@@ -12,7 +12,12 @@ def wanted_freshness() -> Freshness:
 
 
 def tell_source(answer: Response, prediction: Prediction) -> None:
-    """Where the answer came from, and how old it is when it was remembered."""
-    answer.headers["X-Cache"] = prediction.source
+    """Where the answer came from, how old it is when it was remembered, which version gave it and why that one."""
+    headers = answer.headers
+    headers["X-Cache"] = prediction.source
     if prediction.cached:
-        answer.headers["Age"] = str(prediction.age)
+        headers["Age"] = str(prediction.age)
+    headers["X-Model-Version"] = prediction.version
+    headers["X-Route"] = prediction.reason
+    if prediction.variant is not None:
+        headers["X-Variant"] = prediction.variant

@@ -9,8 +9,8 @@ from app.errors import QuotaExceeded
 from app.gateway.caller import Standing
 
 _METHODS = "GET, POST, DELETE, OPTIONS"
-_ALLOWED = "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control"
-_EXPOSED = "X-Request-ID, X-Cache, Age, RateLimit, RateLimit-Policy, Retry-After"
+_ALLOWED = "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control, X-Model-Version"
+_EXPOSED = "X-Request-ID, X-Cache, Age, X-Model-Version, X-Route, X-Variant, RateLimit, RateLimit-Policy, Retry-After"
 
 
 def add_standing(headers: Headers, standing: Standing | None) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from app.routing.rollout import Rollout, parse_rollout
+
 WHOLE = 10_000
 
 Unit = Literal["entity", "header", "request"]
@@ -39,12 +41,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The plan in force, its generation, the ones before it (newest first), and digests that failed and stay out."""
+    """The plan in force, its generation, the ones before it (newest first), and digests that failed and stay out.
+
+    ``rollout`` is the last one, running or over; ``past`` those before it, newest first.
+    """
 
     plan: Plan
     generation: int = 0
     before: tuple[Plan, ...] = ()
     banned: Mapping[str, str] = field(default_factory=dict)
+    rollout: Rollout | None = None
+    past: tuple[Rollout, ...] = ()
 
     def dump(self) -> str:
         """The document's text."""
@@ -53,11 +60,14 @@ class Traffic:
                 "plan": self.plan.to_json(),
                 "before": [plan.to_json() for plan in self.before],
                 "banned": dict(self.banned),
+                "rollout": self.rollout.to_json() if self.rollout else None,
+                "past": [rollout.to_json() for rollout in self.past],
             }
         )
 
 
 MAX_BEFORE = 20
+"""How many earlier plans, and how many earlier rollouts, are kept."""
 
 
 def parse_traffic(text: str, generation: int) -> Traffic:
@@ -67,8 +77,14 @@ def parse_traffic(text: str, generation: int) -> Traffic:
         ValueError, KeyError, TypeError: it is none of ours.
     """
     data = json.loads(text)
+    rollout = data["rollout"]
     return Traffic(
-        Plan(**data["plan"]), generation, tuple(Plan(**plan) for plan in data["before"]), dict(data["banned"])
+        Plan(**data["plan"]),
+        generation,
+        tuple(Plan(**plan) for plan in data["before"]),
+        dict(data["banned"]),
+        parse_rollout(rollout) if rollout else None,
+        tuple(parse_rollout(item) for item in data["past"]),
     )
 
 

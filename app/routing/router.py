@@ -3,30 +3,37 @@
 The path of a request never asks shared state. While it is away, the last plan stays in force.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
 from time import sleep
-from typing import Any, Literal
+from typing import Any
 
 from app.routing.plan import Traffic, parse_traffic
 from app.routing.policies import point_of, random_point, version_at
 from app.state.base import Document, State, StateUnavailable
+from app.tensors import Reason
 
 KIND = "traffic"
 REFRESH_S = 1.0
 
-Reason = Literal["default", "explicit", "override", "sticky", "weight"]
+Ask = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The version to run, why, and the versions to shadow. ``version`` None: the model's default."""
+    """The version to run, why, and the versions to shadow. ``version`` None: the model's default.
+
+    ``generation`` is that of the plan that dealt the request, 0 where none did. ``stable`` answers instead when a
+    canary on trial fails.
+    """
 
     version: str | None
     reason: Reason
     variant: str | None = None
     shadows: tuple[str, ...] = ()
+    generation: int = 0
+    stable: str | None = None
 
 
 DEFAULT = Route(None, "default")
@@ -37,15 +44,15 @@ class _Compiled:
     traffic: Traffic
     order: tuple[str, ...]
     names: Mapping[str, str]
+    stable: Mapping[str, str]
 
 
 class Router:
     """The plans of all models, as this worker knows them."""
 
-    def __init__(self, state: State, log: Any, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, state: State, log: Any) -> None:
         self._state = state
         self._log = log
-        self._on_change = on_change
         self._documents: dict[str, Document] = {}
         self._plans: dict[str, _Compiled] = {}
         self._started = False
@@ -60,24 +67,48 @@ class Router:
         self.refresh()
         Thread(target=self._refresh_forever, name="router", daemon=True).start()
 
+    def unit(self, model: str, entity: Ask, header: Callable[[str], str | None]) -> str | None:
+        """What a request sticks to a version by: asked for only where the model's plan wants to know."""
+        compiled = self._plans.get(model)
+        if compiled is None:
+            return None
+        plan = compiled.traffic.plan
+        if plan.unit == "entity":
+            return entity()
+        return header(plan.header) if plan.unit == "header" else None
+
     def choose(self, model: str, unit: str | None, pinned: str | None) -> Route:
-        """The route of a request; ``pinned`` is a version the caller asked for in its address."""
+        """The route of a request; ``pinned`` is a version the caller asked for."""
         if pinned is not None:
             return Route(pinned, "explicit")
         compiled = self._plans.get(model)
         if compiled is None:
             return DEFAULT
         plan = compiled.traffic.plan
-        sticky = unit is not None and plan.unit != "request"
-        point = point_of(plan.salt, unit) if unit is not None and sticky else random_point()
+        point = random_point() if unit is None else point_of(plan.salt, unit)
         version = version_at(point, plan.weights, compiled.order)
         shadows = tuple(name for name, share in plan.shadow.items() if random_point() < share) if plan.shadow else ()
-        return Route(version, "sticky" if sticky else "weight", compiled.names.get(version), shadows)
+        return Route(
+            version,
+            "weight" if unit is None else "sticky",
+            compiled.names.get(version),
+            shadows,
+            compiled.traffic.generation,
+            compiled.stable.get(version),
+        )
 
     def traffic(self, model: str) -> Traffic | None:
         """The plan in force, None for a model whose default version answers everything."""
         compiled = self._plans.get(model)
         return None if compiled is None else compiled.traffic
+
+    def on_trial(self) -> Sequence[str]:
+        """Models with a rollout that is under way."""
+        return [
+            model
+            for model, compiled in self._plans.items()
+            if (rollout := compiled.traffic.rollout) and rollout.state == "running"
+        ]
 
     def refresh(self) -> None:
         """Look at the plans. A plan that is gone (a flushed store) or unreadable stays in force as it was."""
@@ -86,11 +117,9 @@ class Router:
         except StateUnavailable as error:
             self._log.debug("plans_unreadable", reason=str(error))
             return
-        changed = {name: item for name, item in documents.items() if self._documents.get(name) != item}
-        for model, document in changed.items():
-            self._adopt(model, document)
-        if changed:
-            self._on_change()
+        for model, document in documents.items():
+            if self._documents.get(model) != document:
+                self._adopt(model, document)
 
     def _adopt(self, model: str, document: Document) -> None:
         self._documents[model] = document
@@ -99,11 +128,17 @@ class Router:
         except (ValueError, KeyError, TypeError) as error:
             self._log.error("plan_unreadable", model=model, generation=document.generation, reason=str(error)[:200])
             return
-        names = {version: variant for variant, version in traffic.plan.variants.items()}
-        self._plans = self._plans | {model: _Compiled(traffic, tuple(sorted(traffic.plan.weights)), names)}
+        self._plans = self._plans | {model: _compile(traffic)}
         self._log.info("plan_in_force", model=model, generation=document.generation, weights=traffic.plan.weights)
 
     def _refresh_forever(self) -> None:
         while True:
             sleep(REFRESH_S)
             self.refresh()
+
+
+def _compile(traffic: Traffic) -> _Compiled:
+    rollout = traffic.rollout
+    stable = {rollout.canary: rollout.stable} if rollout and rollout.state == "running" else {}
+    names = {version: variant for variant, version in traffic.plan.variants.items()}
+    return _Compiled(traffic, tuple(sorted(traffic.plan.weights)), names, stable)

@@ -77,7 +77,8 @@ class Servicer:
         here.registry.version(request.model_name, version)
         rows = request_tensors(request, here.max_rows)
         freshness = parse_freshness(call.metadata.get("cache-control"))
-        prediction = here.predict(Request(request.model_name, version, rows, freshness), call.known_caller)
+        asked = here.steered(Request(request.model_name, version, rows, freshness), call.metadata.get)
+        prediction = here.predict(asked, call.known_caller)
         answer = response_message(request, prediction)
         _tell(call, prediction)
         return answer
@@ -88,13 +89,18 @@ def _tensors(items: Iterable[TensorMetadata]) -> list[pb.ModelMetadataResponse.T
 
 
 def _tell(call: Call, prediction: Prediction) -> None:
-    """For the access log what every door writes, for the caller what HTTP says in X-Cache and Age."""
+    """For the access log what every door writes, for the caller what HTTP says in X-Cache, X-Route and so on."""
     call.facts = {
         "model": prediction.model,
         "version": prediction.version,
         "rows": prediction.rows,
         "cache": prediction.source,
+        "route": prediction.reason,
     }
+    if prediction.variant is not None:
+        call.facts["variant"] = prediction.variant
+        call.trailers.append(("x-variant", prediction.variant))
+    call.trailers += [("x-model-version", prediction.version), ("x-route", prediction.reason)]
     call.trailers.append(("x-cache", prediction.source))
     if prediction.cached:
         call.trailers.append(("age", str(prediction.age)))

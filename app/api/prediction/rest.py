@@ -45,7 +45,7 @@ def _answer(name: str, version: str | None) -> Response:
     here = services()
     entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    prediction = ask(name, version, envelope.instances)
+    prediction = ask(name, version, envelope.instances, envelope.entities[0] if envelope.entities else None)
     answer = Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
     tell_source(answer, prediction)
     return answer
