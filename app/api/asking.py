@@ -5,8 +5,20 @@ from typing import Any
 from flask import g, request
 
 from app.api.freshness import wanted_freshness
+from app.registry.version import ServedVersion
 from app.services import services
 from app.tensors import Instances, Prediction, Request
+
+
+def known(name: str, version: str | None) -> ServedVersion:
+    """The version that would answer; from here on the request counts for its model.
+
+    Raises:
+        ModelNotFound, VersionNotFound, ModelNotReady
+    """
+    served = services().registry.version(name, version)
+    g.facts = {"model": name}
+    return served
 
 
 def ask(name: str, version: str | None, instances: Instances, entity: Any = None) -> Prediction:

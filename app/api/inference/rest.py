@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 
 from app.api.access import needs, public
-from app.api.asking import ask
+from app.api.asking import ask, known
 from app.api.freshness import tell_source
 from app.api.inference.answer import answer_to
 from app.api.inference.bodies import read_inference
@@ -140,7 +140,7 @@ def _readiness(name: str, version: str | None) -> Response:
 
 def _inference(name: str, version: str | None) -> Response:
     here = services()
-    here.registry.version(name, version)
+    known(name, version)
     data, binary = read_inference(here.max_body_bytes)
     tensors, wanted = open_request(data, binary, here.max_rows)
     prediction = ask(name, version, tensors)

@@ -6,7 +6,7 @@ import orjson
 from flask import Blueprint, Response, g
 
 from app.api.access import needs
-from app.api.asking import ask
+from app.api.asking import ask, known
 from app.api.bodies import read_json
 from app.api.freshness import tell_source
 from app.api.prediction.schemas import Envelope, open_envelope
@@ -43,7 +43,7 @@ def predict_version(name: str, version: str) -> Response:
 
 def _answer(name: str, version: str | None) -> Response:
     here = services()
-    entity_key = here.registry.version(name, version).manifest.entity_key
+    entity_key = known(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
     prediction = ask(name, version, envelope.instances, envelope.entities[0] if envelope.entities else None)
     answer = Response(orjson.dumps(_body(prediction, envelope, entity_key)), 200, content_type="application/json")
