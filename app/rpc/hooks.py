@@ -63,7 +63,8 @@ class Door:
                 self._end(call, code_of(gone))
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status from the table
-                return await self._refuse(context, call, error)
+                self._refuse(context, call, error)
+                return b""
             context.set_trailing_metadata(tuple(call.trailers))
             self._end(call, grpc.StatusCode.OK)
             return answer
@@ -117,15 +118,17 @@ class Door:
         admission = self._services.gate.admit(call.credentials, method.scope, model)
         call.caller, call.standing = admission.caller, admission.standing
 
-    async def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> bytes:
+    def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> None:
+        """Set the status rather than abort: the exception of an abort would hold the context, and the context it."""
         self._report(error)
         seconds = retry_after(error)
         if seconds is not None:
             call.trailers.append(("retry-after", str(int(seconds) + 1)))
         call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))
+        context.set_code(code_of(error))
+        context.set_details(text_of(error))
+        context.set_trailing_metadata(tuple(call.trailers))
         self._end(call, code_of(error))
-        await context.abort(code_of(error), text_of(error), tuple(call.trailers))
-        raise AssertionError("abort always raises")
 
     def _report(self, error: Exception) -> None:
         log = self._services.log

@@ -18,8 +18,8 @@ _REFRESH_S = 1.0
 _DRAIN_S = 1.0
 """How long health says NOT_SERVING while calls are still taken: time for a balancer to look away."""
 
-_FACTOR = 4
-"""How many more calls there may be at once than are worked on or wait: their messages may still be on the way."""
+_PENDING = 1000
+"""Calls that have arrived and that the event loop has not looked at yet; grpc resets the streams of more (CANCELLED)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ class RpcServer:
         self._limits = limits
         self._threads = Threads(limits.threads, limits.waiting)
         self._health = Health(services.registry, SERVICE)
-        most = _FACTOR * (limits.threads + limits.waiting)
-        self._server = grpc.aio.server(options=_options(limits.message_bytes), maximum_concurrent_rpcs=most)
+        self._server = grpc.aio.server(options=_options(limits))
         door = Door(services, self._threads)
         methods = Servicer(services, lambda: self._health.ready).methods()
         handlers = {name: door.handler(f"/{SERVICE}/{name}", method) for name, method in methods.items()}
@@ -70,13 +69,15 @@ class RpcServer:
         self._threads.close()
 
 
-def _options(message_bytes: int) -> list[tuple[str, int]]:
-    """Connections end after a while, so that clients which keep one spread over the processes again."""
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    """What grpc itself is told. Connections end after a while, so that clients which keep one spread over the processes again."""
     return [
         ("grpc.so_reuseport", 1),
-        ("grpc.max_receive_message_length", message_bytes),
+        ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", 256),
+        ("grpc.server.max_pending_requests", _PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
         ("grpc.max_connection_age_ms", 10 * 60_000),
         ("grpc.max_connection_age_grace_ms", 60_000),
         ("grpc.keepalive_time_ms", 60_000),

@@ -46,7 +46,10 @@ class Threads:
         self._places -= 1
         outcome: asyncio.Future[Answer] = self._loop.create_future()
         self._jobs.put((work, outcome))
-        return await outcome
+        try:
+            return await outcome
+        finally:
+            del outcome  # it holds the error, whose traceback holds this frame: a circle, with the message inside
 
     def close(self) -> None:
         """Let every thread end after what it is at."""
