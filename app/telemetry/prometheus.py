@@ -123,7 +123,7 @@ class Prometheus:
         self._sample()
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:
+        except (ValueError, TypeError):  # the library compares whatever stands after "version="
             encode, content_type = choose_encoder("")
         return encode(_Exposition(self._collect())), content_type
 

@@ -1,0 +1,77 @@
+"""The access log never holds up or fails a request, whatever it is written to."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.telemetry.access import PATIENCE_S, AccessLog
+
+FIELDS = {"request_id": "r-1", "status": 200}
+
+
+class Pipe:
+    """A small pipe, as of a container's log collector that has stopped reading."""
+
+    def __init__(self) -> None:
+        self.out, self.into = os.pipe()
+        fcntl.fcntl(self.into, fcntl.F_SETPIPE_SZ, 16384)
+
+    def drain(self) -> bytes:
+        return os.read(self.out, 1 << 20)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    os.close(made.out)
+    os.close(made.into)
+
+
+def test_one_line_of_json(tmp_path: Path) -> None:
+    lost: list[None] = []
+    with (tmp_path / "log").open("ab") as file:
+        AccessLog(lambda _: True, lambda: lost.append(None), file.fileno()).write(FIELDS)
+    line = json.loads((tmp_path / "log").read_text())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "request", "level": "info", "request_id": "r-1", "status": 200}
+    assert lost == []
+
+
+def test_a_request_that_has_its_line_gets_no_second(pipe: Pipe) -> None:
+    seen: set[str] = set()
+    log = AccessLog(lambda name: name not in seen and not seen.add(name), lambda: None, pipe.into)
+    for name in ("a", "b", "a"):
+        log.write({"request_id": name})
+    assert [json.loads(line)["request_id"] for line in pipe.drain().splitlines()] == ["a", "b"]
+
+
+def test_a_log_nobody_reads_holds_up_one_request_briefly_and_then_none(pipe: Pipe) -> None:
+    lost: list[None] = []
+    log = AccessLog(lambda _: True, lambda: lost.append(None), pipe.into)
+    begun = time.perf_counter()
+    for _ in range(500):
+        log.write(FIELDS)
+    assert time.perf_counter() - begun < PATIENCE_S + 0.5
+    assert lost
+    read = len(pipe.drain().splitlines())
+    assert read + len(lost) == 500
+    log.write(FIELDS)
+    assert len(pipe.drain().splitlines()) == 1, "it is written again as soon as there is room"
+
+
+def test_a_full_disk_loses_lines_and_nothing_else() -> None:
+    lost: list[None] = []
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    try:
+        log = AccessLog(lambda _: True, lambda: lost.append(None), descriptor)
+        for _ in range(10):
+            log.write(FIELDS)
+    finally:
+        os.close(descriptor)
+    assert len(lost) == 10
