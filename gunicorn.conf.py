@@ -15,7 +15,7 @@ from app.greeting import greeting
 from app.processors import pin_worker, refuse_taken_address, rest_collector
 from app.state.roster import Roster
 from app.telemetry.graveyard import bury
-from app.telemetry.logs import logging_config, wants_console
+from app.telemetry.logs import logger, logging_config, wants_console
 from app.wiring import check_configuration
 from config.invalid import ConfigInvalid
 from config.settings import Settings
@@ -52,14 +52,25 @@ def on_starting(server):
 
 
 def when_ready(server):
-    """From here on, tell the workers when it is the whole server that ends."""
+    """From here on, tell the workers when it is the whole server that ends, and reload only what can be read."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, partial(_announce_stop, signal.getsignal(number)))
+    signal.signal(signal.SIGHUP, partial(_reload_if_readable, signal.getsignal(signal.SIGHUP)))
 
 
 def _announce_stop(go_on, number, frame):
     _roster.announce_stop()
     go_on(number, frame)
+
+
+def _reload_if_readable(go_on, number, frame):
+    """Gunicorn would end the whole server over a file with a mistake in it."""
+    try:
+        check_configuration(Settings.from_env())
+    except ConfigInvalid as error:
+        logger("sluice.server").error("reload_refused", reason=str(error))
+    else:
+        go_on(number, frame)
 
 
 def on_reload(server):
