@@ -9,6 +9,7 @@ from app.api.errors import register_error_handlers
 from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
 from app.api.inference import blueprint as inference
+from app.api.limits import limit_pages
 from app.api.metrics import blueprint as metrics
 from app.api.models import blueprint as models
 from app.api.prediction import blueprint as prediction
@@ -35,6 +36,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(blueprint)
     register_hooks(app)
     register_error_handlers(app)
+    limit_pages(app, docs.name)
     register_commands(app.cli)
     return app
 

@@ -192,3 +192,13 @@ def test_keys_in_redis_reach_every_server_and_outlive_its_absence(
 
 def _statuses(servers: list[Server], headers: dict[str, str]) -> list[int]:
     return [server.get("/v1/models", headers).status for server in servers]
+
+
+def test_pages_without_a_key_are_bounded_per_address(start_server: StartServer) -> None:
+    server = start_server({"SLUICE_TRUSTED_PROXIES": "127.0.0.1"})
+    found = statuses(lambda _: server.get("/docs/start.js").status, 650, TOGETHER)
+    assert found == Counter({200: 600, 429: 50})
+    refused = server.get("/docs")
+    assert (refused.status, refused.headers["content-type"]) == (429, "application/problem+json")
+    assert server.get("/docs", {"X-Forwarded-For": "198.51.100.1"}).status == 200
+    assert server.get("/health").status == 200
