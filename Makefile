@@ -51,6 +51,7 @@ bench: $(VENV)/.development packages ## Race this server against its rivals, int
 
 lock: $(VENV)/.development ## Bring requirements*.txt to the newest versions requirements*.in allow
 	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) -c requirements.txt requirements-arrow.in -o requirements-arrow.txt
 	@$(COMPILE) -c requirements.txt requirements-train.in -o requirements-train.txt
 	@$(COMPILE) -c requirements.txt -c requirements-train.txt requirements-dev.in -o requirements-dev.txt
 	@for name in tritonclient kserve; do $(COMPILE) tests/clients/$$name.in -o tests/clients/$$name.txt; done
@@ -71,7 +72,7 @@ $(VENV)/.serving: requirements.txt | $(VENV)/.made
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.development: requirements.txt requirements-train.txt requirements-dev.txt | $(VENV)/.made
+$(VENV)/.development: requirements.txt requirements-arrow.txt requirements-train.txt requirements-dev.txt | $(VENV)/.made
 	@echo "Installing the development packages into $(VENV)"
-	@$(INSTALL) -r requirements.txt -r requirements-train.txt -r requirements-dev.txt
+	@$(INSTALL) -r requirements.txt -r requirements-arrow.txt -r requirements-train.txt -r requirements-dev.txt
 	@touch $@ $(VENV)/.serving

@@ -18,6 +18,7 @@ from app.registry.numbers import NumberBlock
 from app.registry.placement import Placement
 from app.registry.rounding import Rounding
 from app.registry.table import ABSENT, WHOLE_COLUMN, Table, Tabulator
+from app.registry.texts import read_texts
 from app.runtimes.base import TensorSpec
 from app.tensors import Array, Columns, Feed, Instances, Records, Rows, Tensors
 
@@ -60,7 +61,7 @@ class Encoder:
 
     def _encoded(self, instances: Instances) -> tuple[Feed, int]:
         if isinstance(instances, Columns):
-            return self._encode_columns(instances)
+            return self._encode_columns(read_texts(instances, self._features) if instances.text else instances)
         if isinstance(instances, Tensors):
             return self._encode_tensors(instances)
         rows = self._ordered(instances)

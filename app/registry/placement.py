@@ -58,7 +58,7 @@ class Placement:
             elif name in self._at:
                 positions = [self._at[name]]
             else:
-                report.add(f"{path}.name", self._unknown(name))
+                report.add(path if "{name}" in tensors.path else f"{path}.name", self._unknown(name))
                 continue
             dtype = tensors.declared.get(name, array.dtype)
             if self._takes(positions, array.shape, dtype, tensors.exact, path, report):

@@ -99,14 +99,16 @@ class Tabulator:
 
     def _from_tensors(self, instances: Tensors) -> Table:
         sources = self._placement.sources(instances)
-        names = [clip(name) for name in instances.columns]
 
         def locate(row: int, feature: int, message: str) -> tuple[str, str]:
-            source = sources[feature]
+            source, name = sources[feature], self._names[feature]
+            if "{name}" in instances.path:
+                place = "" if row == WHOLE_COLUMN else f"[{row}]"
+                return instances.path.format(name=name) + place, message
             if source is None:
-                return instances.path.partition("[")[0].partition(".")[0], f"{self._names[feature]} {message}"
-            path = f"{instances.path.format(i=source.tensor, name=names[source.tensor])}.data[{row}]"
-            return path + ("" if source.column is None else f"[{source.column}]"), f"{self._names[feature]} {message}"
+                return instances.path.partition("[")[0], f"{name} {message}"
+            path = f"{instances.path.format(i=source.tensor)}.data[{row}]"
+            return path + ("" if source.column is None else f"[{source.column}]"), f"{name} {message}"
 
         columns = [
             [ABSENT] * instances.rows if source is None else as_cells(source.values, feature)

@@ -30,7 +30,7 @@ class Envelope:
     @property
     def path(self) -> str:
         """How a row is named to its sender."""
-        return self.instances.path if not isinstance(self.instances, Columns) else "columns[{i}]"
+        return self.instances.path if isinstance(self.instances, Records | Rows) else "columns[{i}]"
 
 
 class _Part(fields.Field[Any]):

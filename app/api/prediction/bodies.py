@@ -1,0 +1,51 @@
+"""A prediction's body in each of its forms: JSON, CSV, or an Arrow stream."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request
+
+from app.api.arrow_table import ARROW, read_arrow
+from app.api.bodies import read_bytes, read_json
+from app.api.csv_table import CSV, read_csv
+from app.api.prediction.schemas import Envelope, entity_id, open_envelope
+from app.api.tables import JSON
+from app.errors import InvalidInput
+from app.registry.manifest import Manifest
+from app.services import Services
+from app.tensors import Columns, Tensors
+
+
+def read_envelope(here: Services, manifest: Manifest) -> Envelope:
+    """What the current request's body asks for.
+
+    Raises:
+        HTTPException, ValidationError, InvalidInput: it is not what its headers say, or names what it may not.
+    """
+    if request.environ.get("CONTENT_TYPE") != JSON and request.mimetype in (CSV, ARROW):
+        read = _from_csv if request.mimetype == CSV else _from_arrow
+        return read(read_bytes(here.max_body_bytes), here, manifest)
+    return open_envelope(read_json(here.max_body_bytes), manifest.entity_key, here.max_rows)
+
+
+def _from_csv(raw: bytes, here: Services, manifest: Manifest) -> Envelope:
+    names, rows = read_csv(raw, here.max_rows, request.mimetype_params)
+    if names is None:
+        names = [feature.name for feature in manifest.features]
+        if len(rows[0]) != len(names):
+            raise InvalidInput({"line 1": [f"holds {len(rows[0])} cells; the model has {len(names)} features"]})
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    cells = columns.pop(manifest.entity_key or "", [])
+    return Envelope(Columns(columns, text=True), _entities([cell or None for cell in cells], manifest), False)
+
+
+def _from_arrow(raw: bytes, here: Services, manifest: Manifest) -> Envelope:
+    columns = read_arrow(raw, here.max_rows, here.max_body_bytes)
+    given = columns.pop(manifest.entity_key or "", None)
+    entities = [] if given is None else _entities(given.tolist(), manifest)
+    return Envelope(Tensors(columns, "columns.{name}", exact=False), entities, False)
+
+
+def _entities(values: Sequence[Any], manifest: Manifest) -> list[Any]:
+    place = f"columns.{manifest.entity_key}[{{}}]".format
+    return [None if value is None else entity_id(value, place, number) for number, value in enumerate(values)]

@@ -1,0 +1,39 @@
+"""Which form a body has and which form an answer shall have: JSON, CSV or an Arrow stream."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, request
+
+from app.api.arrow_table import ARROW, write_arrow
+from app.api.csv_table import CSV, write_csv
+
+JSON = "application/json"
+_WRITERS = {CSV: write_csv, ARROW: write_arrow}
+
+
+def wanted_form() -> str:
+    """JSON unless the caller prefers another form that there is."""
+    accept = request.environ.get("HTTP_ACCEPT", "*/*")
+    if accept in ("*/*", JSON):
+        return JSON
+    return request.accept_mimetypes.best_match([JSON, *_WRITERS]) or JSON
+
+
+def as_table(form: str, answers: Sequence[Mapping[str, Any]]) -> Response:
+    """One line per answer; a mapping in it becomes a column per name, such as ``probabilities.yes``."""
+    flat = [_flat(answer) for answer in answers]
+    names = list(dict.fromkeys(name for answer in flat for name in answer))
+    columns = [[answer.get(name) for answer in flat] for name in names]
+    kind = "text/csv; charset=utf-8; header=present" if form == CSV else form
+    return Response(_WRITERS[form](names, columns), content_type=kind)
+
+
+def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat
