@@ -19,7 +19,7 @@ _DRAIN_S = 1.0
 """How long health says NOT_SERVING while calls are still taken: time for a balancer to look away."""
 
 _PENDING = 1000
-"""Calls that have arrived and that the event loop has not looked at yet; grpc resets the streams of more (CANCELLED)."""
+"""Calls that have arrived and that the event loop has not looked at yet; grpc resets more of them (CANCELLED)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class RpcServer:
 
 
 def _options(limits: Limits) -> list[tuple[str, int]]:
-    """What grpc itself is told. Connections end after a while, so that clients which keep one spread over the processes again."""
+    """What grpc itself is told. Connections end some time, so that long-lived clients spread over processes again."""
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", limits.message_bytes),

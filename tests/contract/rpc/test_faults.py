@@ -280,7 +280,7 @@ def test_frames(rpc_server: RpcServer, pieces: list[bytes], statuses: set[str]) 
     ],
 )
 def test_frames_that_never_become_a_call(rpc_server: RpcServer, pieces: list[bytes]) -> None:
-    """The server hangs up, or waits as long as the caller does; nothing is computed, and the next caller is answered."""
+    """The server hangs up, or waits as long as the caller does; the next caller is answered."""
     assert wire.exchange(rpc_server.port, [wire.opening(), *pieces], seconds=1) in {"", "1", "12", "13", "14"}
 
 

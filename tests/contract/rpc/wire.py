@@ -23,15 +23,16 @@ def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
     return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
 
 
-def opening(path: str = PATH) -> bytes:
+def opening(path: str = PATH, timeout: str = "") -> bytes:
     """What a connection begins with, and the headers of a call."""
-    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(_SETTINGS, 0, 0, b"") + headers(1, path)
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(_SETTINGS, 0, 0, b"") + headers(1, path, timeout)
 
 
-def headers(stream: int, path: str = PATH) -> bytes:
+def headers(stream: int, path: str = PATH, timeout: str = "") -> bytes:
     """The headers of a call on a stream of an open connection."""
     fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost")]
     fields += [("content-type", "application/grpc"), ("te", "trailers")]
+    fields += [("grpc-timeout", timeout)] if timeout else []
     block = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
     return frame(_HEADERS, _END_HEADERS, stream, block)
 
