@@ -1,0 +1,151 @@
+"""Workers come and go, and nobody who asks notices."""
+
+import signal
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.registry.repository import Repository
+from tests.client import Answer, exchange, message, read_answer
+from tests.conftest import StartServer
+from tests.load import Load
+from tests.models import linear, slow
+from tests.programs import HOST, wait_until
+from tests.servers import Server, wait_for_log
+
+ASK = message("POST", "/v1/models/linear/predict", {"features": [1, 2]}, {"Connection": "keep-alive"})
+
+
+@pytest.fixture
+def pair(start_server: StartServer, repository: Repository) -> Server:
+    """Two workers over ``linear``, without a cache."""
+    linear().add(repository)
+    return start_server({"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off"}, models=repository.root)
+
+
+def connections(server: Server) -> list[int]:
+    """How many each worker has, as the kernel sees it."""
+    inodes = _established(server.port)
+    return [sum(_target(link) in inodes for link in Path(f"/proc/{pid}/fd").iterdir()) for pid in server.workers]
+
+
+def _established(port: int) -> set[str]:
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "01" and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def test_connections_are_shared_out_evenly(pair: Server) -> None:
+    for _ in range(5):
+        kept = []
+        for _ in range(16):
+            kept.append(socket.create_connection((HOST, pair.port), timeout=10))
+            kept[-1].sendall(ASK)
+        assert all(read_answer(connection).status == 200 for connection in kept)
+        assert sum(connections(pair)) == 16
+        assert min(connections(pair)) >= 4
+        for connection in kept:
+            connection.close()
+        wait_until(lambda: sum(connections(pair)) == 0, 5, "the connections to close")
+
+
+def test_a_reload_loses_nobody_without_a_proxy_either(pair: Server) -> None:
+    load = Load(pair.port, connections=4, rate=200).start()
+    for _ in range(3):
+        before = set(pair.workers)
+        pair.signal(signal.SIGHUP)
+        wait_until(lambda old=before: not set(pair.workers) & old and len(pair.workers) == 2, 40, "new workers")  # type: ignore[misc]
+    outcome = load.stop()
+    assert outcome.wrong == []
+    assert pair.log.count("worker_ready") == 8
+
+
+def test_workers_that_retire_after_so_many_requests_lose_nobody(
+    start_server: StartServer, repository: Repository
+) -> None:
+    linear().add(repository)
+    tired = start_server({"WEB_CONCURRENCY": "2", "SLUICE_MAX_REQUESTS": "100"}, models=repository.root)
+    outcome = Load(tired.port, connections=4, rate=200).run(4)
+    assert outcome.wrong == []
+    assert tired.log.count("worker_retires") >= 3
+
+
+def test_a_reload_of_a_file_with_a_mistake_is_refused(
+    start_server: StartServer, repository: Repository, tmp_path: Path
+) -> None:
+    linear().add(repository)
+    deployment = tmp_path / "deployment.yaml"
+    deployment.write_text("default_model: linear\n")
+    server = start_server({"SLUICE_DEPLOYMENT_FILE": str(deployment)}, models=repository.root)
+    before = server.workers
+    deployment.write_text("default_modell: linear\n")
+    server.signal(signal.SIGHUP)
+    wait_for_log(server, "reload_refused")
+    assert "default_modell" in server.log
+    assert server.post("/predict", {"features": [1, 2]}).json()["prediction"] == 5.5
+    assert server.workers == before
+    deployment.write_text("default_model: linear\n")
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: bool(server.workers) and not set(server.workers) & set(before), 30, "new workers")
+    assert server.post("/predict", {"features": [1, 2]}).json()["prediction"] == 5.5
+
+
+class Asker(threading.Thread):
+    """Asks one thing and keeps the answer."""
+
+    def __init__(self, server: Server, raw: bytes) -> None:
+        super().__init__()
+        self._server = server
+        self._raw = raw
+        self.answer: Answer | None = None
+        self.start()
+
+    def run(self) -> None:
+        self.answer = self._server.send(self._raw, 60)
+
+
+def test_the_end_is_announced_and_everything_in_flight_is_answered(
+    start_server: StartServer, repository: Repository
+) -> None:
+    linear().add(repository)
+    slow(2500).add(repository)
+    env = {"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off", "SLUICE_DRAIN_SECONDS": "2"}
+    server = start_server(env, models=repository.root)
+    raw = message("POST", "/v1/models/slow/predict", {"features": [1]})
+    begun = exchange(HOST, server.port, raw, 60).seconds
+    assert begun > 0.2, "slow enough to be in flight when the end comes"
+    asking = [Asker(server, raw) for _ in range(4)]
+    wait_until(lambda: sum(connections(server)) >= 4, 5, "four requests in flight")
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: server.get("/health/ready").status == 503, 2, "readiness to fail")
+    assert server.get("/health/live").status == 200
+    assert server.send(ASK.replace(b"keep-alive", b"close")).json()["prediction"] == 5.5, "still taken while draining"
+    late = Asker(server, raw)
+    for asker in [*asking, late]:
+        asker.join(60)
+        assert asker.answer is not None
+        assert asker.answer.status == 200
+        assert asker.answer.json()["prediction"] == 1
+    wait_until(lambda: not server.running, 20, "the end")
+    with pytest.raises(ConnectionRefusedError):
+        server.get("/health/live")
+    assert server.stop() == 0
+
+
+def test_an_answer_leaves_in_one_piece(pair: Server) -> None:
+    """A worker that is killed between head and body would leave half an answer, which nobody can ask for again."""
+    with socket.create_connection((HOST, pair.port), timeout=10) as connection:
+        for _ in range(20):
+            connection.sendall(ASK)
+            piece = connection.recv(65536)
+            head, _, body = piece.partition(b"\r\n\r\n")
+            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+            assert len(body) == int(length.partition(b":")[2])
