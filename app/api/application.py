@@ -1,13 +1,14 @@
 """Flask without what a JSON API never uses.
 
-Flask looks for a session, for virtual hosts and for ``async def`` on every request, whether or not there are any. Each
-is a documented point to override; together they cost 12 microseconds of a prediction's 168.
+Flask looks for a session, for virtual hosts, for ``async def`` and for the hooks of each blueprint on every request,
+whether or not there are any. Each is a documented point to override; together they cost a prediction 25 microseconds.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
+from flask.globals import request_ctx
 from flask.sessions import SessionInterface
 from werkzeug.routing import MapAdapter
 
@@ -27,9 +28,53 @@ class _NoSession(SessionInterface):
 
 
 class Application(Flask):
-    """No sessions, no virtual hosts, no async views."""
+    """No sessions, no virtual hosts, no async views; which hooks apply is worked out once per endpoint."""
 
     session_interface = _NoSession()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._before: dict[str | None, list[Any]] = {}
+        self._after: dict[str | None, list[Any]] = {}
+
+    def preprocess_request(self) -> Any:
+        """Run what comes before a view, the application's hooks first; the first answer ends it."""
+        if self.url_value_preprocessors:
+            return super().preprocess_request()
+        request = request_ctx.request
+        hooks = self._before.get(request.endpoint)
+        if hooks is None:
+            names = (None, *reversed(request.blueprints))
+            hooks = [hook for name in names for hook in self.before_request_funcs.get(name, ())]
+            self._before[request.endpoint] = hooks
+        for hook in hooks:
+            answer = hook()
+            if answer is not None:
+                return answer
+        return None
+
+    def process_response(self, response: Response) -> Response:
+        """Run what comes after a view, the application's hooks last."""
+        request = request_ctx.request
+        hooks = self._after.get(request.endpoint)
+        if hooks is None:
+            names = (*request.blueprints, None)
+            hooks = [hook for name in names for hook in reversed(self.after_request_funcs.get(name, ()))]
+            self._after[request.endpoint] = hooks
+        own = request_ctx._after_request_functions  # noqa: SLF001 - where after_this_request leaves them
+        for hook in (*own, *hooks):
+            response = hook(response)
+        return response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Nothing, unless somebody asked for it."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Nothing, unless somebody asked for it."""
+        if self.teardown_appcontext_funcs:
+            super().do_teardown_appcontext(exc)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Views and hooks are plain functions here."""
