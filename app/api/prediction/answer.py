@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import orjson
 from flask import Response, g
 
+from app.api.json import json_response
 from app.api.prediction.schemas import Envelope
 from app.api.tables import JSON, as_table, wanted_form
 from app.tensors import Prediction
@@ -25,8 +25,7 @@ def answer_to(prediction: Prediction, envelope: Envelope, entity_key: str | None
         ]
     if form != JSON:
         return as_table(form, answers)
-    body = _body(prediction, answers, envelope.single)
-    return Response(orjson.dumps(body), 200, content_type=JSON)
+    return json_response(_body(prediction, answers, envelope.single))
 
 
 def _body(prediction: Prediction, answers: list[dict[str, Any]], single: bool) -> dict[str, Any]:
