@@ -33,6 +33,12 @@ def current() -> float | None:
     return None if pair is None else pair[1]
 
 
+def arrived() -> float | None:
+    """The moment the request came, None when it has no deadline."""
+    pair = _deadline.get()
+    return None if pair is None else pair[0]
+
+
 def left() -> float | None:
     """Seconds until then; negative when it is over."""
     pair = _deadline.get()

@@ -102,6 +102,19 @@ def fragile(name: str = "fragile", version: str = "v1") -> TinyModel:
     return _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=[table])
 
 
+def trap(name: str = "trap", version: str = "v1") -> TinyModel:
+    """Answers f0 as it came; onnxruntime raises on the whole batch when any row's f1 is not 0."""
+    nodes = [
+        helper.make_node("Split", ["X"], ["number", "fuse"], axis=1),
+        helper.make_node("Cast", ["fuse"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["nothing"]),
+        helper.make_node("Add", ["number", "nothing"], ["Y"]),
+    ]
+    table = numpy_helper.from_array(np.zeros(1, dtype=np.float32), "table")
+    made = _tiny(name, version, nodes, _matrix("X", 2), _matrix("Y", 1), floats(2), tables=[table])
+    return made.but(golden=tuple(GoldenRow({"f0": number, "f1": 0}, {"Y": [number]}) for number in (3, 5)))
+
+
 def slow(turns: int, name: str = "slow", version: str = "v1") -> TinyModel:
     """Multiplies 256 x 256 matrices ``turns`` times (some 0.1 to 1 ms each), then answers the row's number."""
     body = helper.make_graph(

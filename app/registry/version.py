@@ -40,9 +40,10 @@ class ServedVersion:
             raise ModelFailed(self.manifest.name, self.manifest.version, str(error)) from None
 
     def learn(self) -> None:
-        """Warm the runtime up, and let it measure itself, on the first golden row."""
+        """Warm the runtime up, and let it measure itself, on the golden rows."""
         if self.manifest.golden:
-            self._runtime.learn(self.encoder.encode(Records([self.manifest.golden[0].features], "features"))[0])
+            rows = [row.features for row in self.manifest.golden]
+            self._runtime.learn(self.encoder.encode(Records(rows, "instances[{i}]"))[0])
 
     def verify(self) -> int:
         """Run every golden row and compare; the number of rows that reproduced.

@@ -27,8 +27,8 @@ class Runtime(Protocol):
     outputs: Sequence[TensorSpec]
     metadata: Mapping[str, str]
 
-    def learn(self, row: Feed) -> None:
-        """Warm up with copies of one row, and measure; called once, before the model serves."""
+    def learn(self, rows: Feed) -> None:
+        """Warm up with rows that it is known to take, and measure; called once, before the model serves."""
         ...
 
     def run(self, feed: Feed) -> list[Any]:

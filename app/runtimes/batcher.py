@@ -4,14 +4,15 @@ There is no batching thread. The call that finds the engine free runs at once, b
 wait, and when the engine comes free the first of them runs all that wait, up to the largest useful batch. So an idle
 server adds no wait and no hand-over, and a busy one forms batches as large as its backlog.
 
-Whether to do this at all is decided by measurement: joining pays for a model whose cost is mostly fixed (reading a
-large weight matrix once for all rows), not for one that costs the same per row however many there are.
+Whether to do this at all is decided by measurement. Joining pays for a model whose cost is mostly fixed (reading a
+large weight matrix once for all rows), not for one that costs the same per row however many there are. A model of the
+second kind that takes long still has its calls stand in line: side by side they would all end late, and none could be
+refused in time. One that takes less than waking a thread runs where it is.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Condition, Event, Lock
+from threading import Condition, Lock
 from time import monotonic, perf_counter
 from typing import Any, Literal
 
@@ -19,23 +20,29 @@ import numpy as np
 
 from app import deadlines
 from app.errors import DeadlineExceeded, Overloaded
+from app.runtimes.backlog import Backlog, Call
 from app.runtimes.base import Runtime, RuntimeFailed
 from app.runtimes.fit import Fit, measure
+from app.runtimes.trial import cut, has_rows, join, mixes_rows, part, repeated, useful_rows
 from app.tensors import Feed
 
 HAND_OVER_S = 150e-6
 """What it costs to wake the thread that runs the next batch. A model with less fixed cost runs where it is."""
 
+LONG_S = 2e-3
+"""A run worth standing in line for even where joining saves nothing."""
+
 _SIZES = (1, 4, 16, 32)
 _MEASURE_S = 0.06
+_UNMEASURED_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
     """How calls of a model are joined. ``max_rows`` None: as many as measured to be useful under ``objective_s``.
 
-    ``delay_s`` is how long a batch that is not full waits for more; ``queue_s`` how much work may wait before more is
-    refused.
+    ``delay_s`` is how long a batch that is not full waits for more, counted from its oldest call; ``queue_s`` how much
+    work may wait before more is refused; ``slots`` how many calls of a long model run at a time where none are joined.
     """
 
     mode: Literal["auto", "on", "off"] = "auto"
@@ -43,32 +50,14 @@ class BatchPlan:
     delay_s: float = 0.0
     objective_s: float = 0.1
     queue_s: float = 0.5
-
-
-class _Call:
-    """One caller's rows, waiting or running."""
-
-    __slots__ = ("arrived", "batch", "deadline", "done", "error", "feed", "outputs", "rows", "shape")
-
-    def __init__(self, feed: Feed, rows: int) -> None:
-        self.feed = feed
-        self.rows = rows
-        self.shape = tuple((array.dtype, array.shape[1:]) for array in feed.values())
-        self.arrived = monotonic()
-        self.deadline = deadlines.current()
-        self.done = Event()
-        self.batch: list[_Call] | None = None
-        self.outputs: list[Any] = []
-        self.error: Exception | None = None
-
-    def result(self) -> list[Any]:
-        if self.error is not None:
-            raise self.error
-        return self.outputs
+    slots: int = 1
 
 
 class Batcher:
-    """A runtime that joins concurrent calls of another."""
+    """A runtime that joins concurrent calls of another.
+
+    ``joins``: calls run together; ``queues``: they wait for each other, joined or not.
+    """
 
     def __init__(self, runtime: Runtime, plan: BatchPlan) -> None:
         self.inputs = runtime.inputs
@@ -77,31 +66,31 @@ class Batcher:
         self.fit = Fit()
         self._runtime = runtime
         self._plan = plan
-        self._queue: deque[_Call] = deque()
-        self._queued_rows = 0
-        self._running_rows = 0
-        self._busy = False
+        self._backlog = Backlog()
+        self._running: list[int] = []
         self._lock = Lock()
         self._more = Condition(self._lock)
-        self._rowwise = True
-        self.active = plan.mode == "on"
-        self.max_rows = plan.max_rows or 1
+        self.joins = self.queues = plan.mode == "on"
+        self.max_rows = plan.max_rows or _UNMEASURED_ROWS
 
     @property
     def queued_rows(self) -> int:
         """Rows that wait for the engine, for the gauge."""
-        return self._queued_rows
+        return self._backlog.rows
 
-    def learn(self, row: Feed) -> None:
-        """Measure runs of several sizes with copies of one row, and decide.
+    def learn(self, rows: Feed) -> None:
+        """Find out whether rows may be joined and how long runs of several sizes take, and decide.
 
-        A model that fails on it is left as it is; its own calls will tell.
+        A model that fails on these rows is left as it is; its own calls will tell.
         """
+        if self._plan.mode == "off":
+            self._runtime.learn(rows)
+            return
         try:
-            measure(self.fit, lambda rows: self._measured_run(row, rows), _SIZES, _MEASURE_S)
+            measure(self.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S)
         except RuntimeFailed:
-            self._rowwise = False
-        self._decide()
+            self.fit = Fit()
+        self._decide(mixes_rows(self._runtime.run, rows))
 
     def run(self, feed: Feed) -> list[Any]:
         """See ``Runtime.run``.
@@ -109,181 +98,136 @@ class Batcher:
         Raises:
             RuntimeFailed: for these rows; never because of somebody else's.
             DeadlineExceeded: it is too late to begin.
-            Overloaded: more is waiting than the plan allows.
+            Overloaded: more is waiting than the plan allows, or than can be done by its deadline.
         """
         deadlines.check()
-        if not self.active or not self._rowwise:
+        if not self.queues:
             return self._runtime.run(feed)
-        rows = len(next(iter(feed.values())))
-        if rows <= self.max_rows:
-            return self._joined(_Call(feed, rows))
-        pieces = [
-            self._joined(
-                _Call(
-                    {name: array[at : at + self.max_rows] for name, array in feed.items()},
-                    min(self.max_rows, rows - at),
-                )
-            )
-            for at in range(0, rows, self.max_rows)
-        ]
+        rows, most = len(next(iter(feed.values()))), self.max_rows
+        if rows <= most or not self.joins:
+            return self._in_turn(Call(feed, rows))
+        starts = range(0, rows, most)
+        pieces = [self._in_turn(Call(cut(feed, at, at + most), min(most, rows - at))) for at in starts]
         return [join(parts) for parts in zip(*pieces, strict=True)]
 
-    def _joined(self, call: _Call) -> list[Any]:
+    def _in_turn(self, call: Call) -> list[Any]:
         with self._lock:
-            if self._busy:
-                self._enqueue(call)
-            else:
-                self._busy = True
+            if len(self._running) < (1 if self.joins else self._plan.slots):
+                self._running.append(call.rows)
                 call.batch = [call]
-                self._linger(call.batch)
+            else:
+                self._enqueue(call)
         if call.batch is None:
             self._wait(call)
         if call.batch is not None:
             self._lead(call.batch)
         return call.result()
 
-    def _enqueue(self, call: _Call) -> None:
-        ahead = self._work_ahead()
-        due = None if call.deadline is None else call.deadline - call.arrived
-        if ahead > self._plan.queue_s or (due is not None and ahead > due):
+    def _enqueue(self, call: Call) -> None:
+        ahead = self._work_ahead(call)
+        if ahead > self._plan.queue_s or (call.deadline is not None and monotonic() + ahead > call.deadline):
             raise Overloaded(ahead)
-        self._queue.append(call)
-        self._queued_rows += call.rows
+        self._backlog.put(call)
         self._more.notify()
 
-    def _work_ahead(self) -> float:
-        """Seconds until a call that queues now would begin, when the batch that runs has only just begun."""
-        full, rest = divmod(self._queued_rows, self.max_rows)
-        waiting = full * self.fit.seconds(self.max_rows) + (self.fit.seconds(rest) if rest else 0.0)
-        return self.fit.seconds(self._running_rows) + waiting
+    def _work_ahead(self, call: Call) -> float:
+        """Seconds until a call that queues now would begin, when what runs has only just begun."""
+        rows, running = self._backlog.rows_before(call), self.fit.seconds(max(self._running))
+        if not self.joins:
+            return running + self.fit.seconds(rows) / self._plan.slots if rows else running
+        full, rest = divmod(rows, self.max_rows)
+        return running + full * self.fit.seconds(self.max_rows) + (self.fit.seconds(rest) if rest else 0.0)
 
-    def _linger(self, batch: list[_Call]) -> None:
-        """Wait up to the plan's delay for a fuller batch; the lock is free meanwhile."""
-        if self._plan.delay_s <= 0:
-            return
-        until = monotonic() + self._plan.delay_s
-        wanted = self.max_rows - batch[0].rows
-        while self._queued_rows < wanted and (left := until - monotonic()) > 0:
-            self._more.wait(left)
-        batch += self._take(batch[0].shape, wanted)
-
-    def _wait(self, call: _Call) -> None:
+    def _wait(self, call: Call) -> None:
         """Until the call is done, or is asked to lead; a call whose deadline passes leaves the queue."""
         patience = None if call.deadline is None else max(0.0, call.deadline - monotonic())
         if call.done.wait(patience):
             return
         with self._lock:
-            if call in self._queue:
-                self._queue.remove(call)
-                self._queued_rows -= call.rows
-                call.error = DeadlineExceeded(monotonic() - call.arrived)
+            if self._backlog.drop(call):
+                call.fail(DeadlineExceeded(monotonic() - call.arrived))
                 return
         call.done.wait()
 
-    def _lead(self, batch: list[_Call]) -> None:
-        """Run a batch, then hand the engine on. Only whoever leads touches the engine."""
-        self._running_rows = sum(call.rows for call in batch)
+    def _lead(self, batch: list[Call]) -> None:
+        """Run a batch, then hand the engine on, whatever happened. Only whoever leads touches the engine."""
+        rows = sum(call.rows for call in batch)
         try:
+            if self._plan.delay_s > 0 and self.joins:
+                self._linger(batch)
             self._execute(batch)
         finally:
-            self._hand_on()
+            self._hand_on(rows)
             for call in batch:
                 call.done.set()
 
-    def _hand_on(self) -> None:
+    def _linger(self, batch: list[Call]) -> None:
+        """Wait up to the plan's delay for a fuller batch; the lock is free meanwhile."""
+        until = batch[0].queued + self._plan.delay_s
+        wanted = self.max_rows - sum(call.rows for call in batch)
         with self._lock:
-            batch: list[_Call] = []
-            while self._queue and not batch:
-                batch = self._take(self._queue[0].shape, self.max_rows)
+            while self._backlog.rows < wanted and (left := until - monotonic()) > 0:
+                self._more.wait(left)
+            batch += self._backlog.more(batch[0].kind, wanted)
+
+    def _hand_on(self, rows: int) -> None:
+        with self._lock:
+            self._running.remove(rows)
+            batch = self._backlog.next_batch(self.max_rows if self.joins else 0)
             if not batch:
-                self._busy = False
                 return
-            leader = batch[0]
-            leader.batch = batch
-        leader.done.set()
+            self._running.append(sum(call.rows for call in batch))
+            batch[0].batch = batch
+        batch[0].done.set()
 
-    def _take(self, shape: Any, rows: int) -> list[_Call]:
-        """Waiting calls of one shape, oldest first, as many as fit; those that are too late are told so."""
-        taken: list[_Call] = []
-        passed: list[_Call] = []
+    def _execute(self, batch: Sequence[Call]) -> None:
+        """One run for all. When it fails somebody's rows are poison: halves are tried, until only that one fails."""
         now = monotonic()
-        while self._queue:
-            call = self._queue.popleft()
-            if call.deadline is not None and call.deadline <= now:
-                call.error = DeadlineExceeded(now - call.arrived)
-                self._queued_rows -= call.rows
-                call.done.set()
-            elif call.shape == shape and call.rows <= rows:
-                taken.append(call)
-                rows -= call.rows
-                self._queued_rows -= call.rows
-            else:
-                passed.append(call)
-                if call.shape == shape:
-                    break
-        self._queue.extendleft(reversed(passed))
-        return taken
-
-    def _execute(self, batch: Sequence[_Call]) -> None:
-        if len(batch) > 1:
-            feed = {name: np.concatenate([call.feed[name] for call in batch]) for name in batch[0].feed}
-            try:
-                outputs = self._timed(feed, sum(call.rows for call in batch))
-            except RuntimeFailed:
-                outputs = None  # somebody's rows are poison: each caller finds out for itself
-            if outputs is not None and self._handed_out(outputs, batch):
+        calls = [call for call in batch if not call.lapsed(now)]
+        if not calls:
+            return
+        try:
+            self._hand_out(self._timed(calls), calls)
+        except Exception as error:  # noqa: BLE001 - it is raised again, in the thread whose rows they are
+            if len(calls) == 1:
+                calls[0].fail(error)
                 return
-        for call in batch:
-            try:
-                call.outputs = self._timed(call.feed, call.rows)
-            except Exception as error:  # noqa: BLE001  it is raised again, in the thread whose rows they are
-                call.error = error
+            middle = len(calls) // 2
+            self._execute(calls[:middle])
+            self._execute(calls[middle:])
 
-    def _handed_out(self, outputs: list[Any], batch: Sequence[_Call]) -> bool:
-        total = sum(call.rows for call in batch)
-        if any(len(output) != total for output in outputs):
-            self._rowwise = False
-            return False
-        at = 0
-        for call in batch:
-            call.outputs = [_part(output, at, at + call.rows) for output in outputs]
-            at += call.rows
-        return True
-
-    def _timed(self, feed: Feed, rows: int) -> list[Any]:
+    def _timed(self, calls: Sequence[Call]) -> list[Any]:
+        feed = calls[0].feed
+        if len(calls) > 1:
+            feed = {name: np.concatenate([call.feed[name] for call in calls]) for name in feed}
         started = perf_counter()
         outputs = self._runtime.run(feed)
-        self.fit.add(rows, perf_counter() - started)
+        took = perf_counter() - started
+        with self._lock:
+            self.fit.add(sum(call.rows for call in calls), took)
         return outputs
 
-    def _measured_run(self, row: Feed, rows: int) -> None:
-        outputs = self._runtime.run({name: np.repeat(array[:1], rows, axis=0) for name, array in row.items()})
-        if any(len(output) != rows for output in outputs):
-            self._rowwise = False
+    def _hand_out(self, outputs: list[Any], calls: Sequence[Call]) -> None:
+        if len(calls) == 1:
+            return calls[0].succeed(outputs)
+        total = sum(call.rows for call in calls)
+        if not all(has_rows(output, total) for output in outputs):
+            self.joins = False
+            raise RuntimeFailed("the outputs of several rows cannot be told apart")
+        at = 0
+        for call in calls:
+            call.succeed([part(output, at, at + call.rows) for output in outputs])
+            at += call.rows
+        return None
 
-    def _decide(self) -> None:
+    def _warm(self, rows: Feed, count: int) -> None:
+        self._runtime.run(repeated(rows, count))
+
+    def _decide(self, mixes: bool | None) -> None:
         fixed, per_row = self.fit.line
-        if self._plan.mode == "auto":
-            self.active = self._rowwise and fixed > HAND_OVER_S and fixed > per_row
-        if self._plan.max_rows is None:
+        pays = fixed > HAND_OVER_S and fixed > per_row
+        asked = self._plan.mode == "on"
+        self.joins = not mixes and (asked or (mixes is not None and pays))
+        self.queues = self.joins or asked or fixed + per_row > LONG_S
+        if self._plan.max_rows is None and self.fit.line != (0.0, 0.0):
             self.max_rows = useful_rows(fixed, per_row, self._plan.objective_s)
-
-
-def useful_rows(fixed: float, per_row: float, objective_s: float) -> int:
-    """The batch beyond which a row gets no more than a tenth cheaper, within the latency objective; 1 to 128."""
-    if per_row <= 0:
-        return 128
-    saturated = 9 * fixed / per_row
-    in_time = (objective_s - fixed) / per_row
-    return int(max(1, min(128, saturated, in_time)))
-
-
-def join(parts: Sequence[Any]) -> Any:
-    """One output from the pieces of a request that was split."""
-    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
-
-
-def _part(output: Any, start: int, end: int) -> Any:
-    """One caller's rows, copied: a row that is kept must not keep the whole batch alive."""
-    part = output[start:end]
-    return part if isinstance(part, list) else part.copy()

@@ -8,25 +8,26 @@ _MEMORY = 0.98
 
 
 class Fit:
-    """A least-squares line that forgets slowly. Until sizes differ, nothing is known to be fixed."""
+    """A least-squares line that forgets slowly. Until sizes differ, nothing is known to be fixed.
+
+    ``line`` is (fixed, per_row) in seconds, neither below 0; it is replaced whole, so any thread may read it.
+    """
 
     def __init__(self) -> None:
         self._weight = self._n = self._t = self._nn = self._nt = 0.0
+        self.line = (0.0, 0.0)
 
     def add(self, rows: int, seconds: float) -> None:
-        """One run."""
+        """One run. Not for several threads at once."""
         keep = _MEMORY
         self._weight = self._weight * keep + 1
         self._n = self._n * keep + rows
         self._t = self._t * keep + seconds
         self._nn = self._nn * keep + rows * rows
         self._nt = self._nt * keep + rows * seconds
+        self.line = self._fitted()
 
-    @property
-    def line(self) -> tuple[float, float]:
-        """(fixed, per_row) in seconds, neither below 0."""
-        if not self._weight:
-            return 0.0, 0.0
+    def _fitted(self) -> tuple[float, float]:
         n, t = self._n / self._weight, self._t / self._weight
         spread = self._nn / self._weight - n * n
         if spread < 1e-9:

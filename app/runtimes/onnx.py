@@ -43,10 +43,10 @@ class OnnxRuntime:
         self._run = session.run
         self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)
 
-    def learn(self, row: Feed) -> None:
+    def learn(self, rows: Feed) -> None:
         """The first run lays out memory; better now than in a request. See ``Runtime.learn``."""
         with suppress(RuntimeFailed):
-            self.run(row)
+            self.run(rows)
 
     def run(self, feed: Feed) -> list[Any]:
         """Outputs in declared order; see ``Runtime.run``."""

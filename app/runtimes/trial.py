@@ -1,0 +1,107 @@
+"""Trying a model out before it serves: may rows of strangers run together, and does it pay?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.runtimes.base import RuntimeFailed
+from app.tensors import Feed
+
+Run = Callable[[Feed], list[Any]]
+
+_MOST_ROWS = 3
+_TOLERANCE = 1e-3
+"""Of the largest number of an output: more than kernels for different sizes differ by, less than any mixing does."""
+
+
+def mixes_rows(run: Run, rows: Feed) -> bool | None:
+    """Whether a row's outputs depend on the rows beside it; None when these rows cannot tell.
+
+    Three rows at most are run together and then one by one: a mean or a softmax over the batch shows, and so does an
+    output that has no row for each row.
+    """
+    for sample in (_varied(rows), _few(rows)):
+        count = len(next(iter(sample.values())))
+        if not _distinct(sample, count):
+            continue
+        try:
+            return not _equal(run(sample), [run(cut(sample, row, row + 1)) for row in range(count)], count)
+        except RuntimeFailed:
+            continue
+    return None
+
+
+def cut(feed: Feed, start: int, end: int) -> Feed:
+    """Some of the rows."""
+    return {name: array[start:end] for name, array in feed.items()}
+
+
+def repeated(feed: Feed, rows: int) -> Feed:
+    """That many copies of the first row."""
+    return {name: np.repeat(array[:1], rows, axis=0) for name, array in feed.items()}
+
+
+def has_rows(output: Any, rows: int) -> bool:
+    """Whether an output can be cut into so many rows."""
+    return (isinstance(output, list) or bool(getattr(output, "ndim", 0))) and len(output) == rows
+
+
+def useful_rows(fixed: float, per_row: float, objective_s: float) -> int:
+    """The batch beyond which a row gets no more than a tenth cheaper, within the latency objective; 1 to 128."""
+    if per_row <= 0:
+        return 128
+    saturated = 9 * fixed / per_row
+    in_time = (objective_s - fixed) / per_row
+    return int(max(1, min(128, saturated, in_time)))
+
+
+def join(parts: Sequence[Any]) -> Any:
+    """One output from the pieces of a request that was split."""
+    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
+
+
+def part(output: Any, start: int, end: int) -> Any:
+    """One caller's rows, copied: a row that is kept must not keep the whole batch alive."""
+    rows = output[start:end]
+    return rows if isinstance(rows, list) else rows.copy()
+
+
+def _few(rows: Feed) -> Feed:
+    return cut(rows, 0, _MOST_ROWS)
+
+
+def _varied(rows: Feed) -> Feed:
+    """Like the rows, every fraction in them another."""
+    made = {}
+    for name, array in rows.items():
+        some = np.take(array, np.arange(_MOST_ROWS) % len(array), axis=0)
+        if array.dtype.kind == "f":
+            some = (some * np.random.default_rng(0).uniform(0.5, 1.5, some.shape)).astype(array.dtype)
+        made[name] = some
+    return made
+
+
+def _distinct(sample: Feed, count: int) -> bool:
+    return count > 1 and any(bool((array[0] != array[-1]).any()) for array in sample.values())
+
+
+def _equal(together: list[Any], alone: list[list[Any]], count: int) -> bool:
+    outputs = zip(together, *alone, strict=True)
+    return all(
+        has_rows(whole, count)
+        and all(has_rows(one, 1) and _same(whole[row], one[0], whole) for row, one in enumerate(pieces))
+        for whole, *pieces in outputs
+    )
+
+
+def _same(left: Any, right: Any, whole: Any) -> bool:
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(abs(left[key] - right[key]) <= _TOLERANCE for key in left)
+    one, other = np.asarray(left), np.asarray(right)
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind != "f":
+        return bool((one == other).all())
+    finite = np.abs(whole[np.isfinite(whole)])
+    return bool(np.allclose(one, other, _TOLERANCE, _TOLERANCE * float(finite.max(initial=0)), equal_nan=True))
