@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import isinf, isnan
+from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ class NumberBlock:
         self._mixed = len({accepted_types(feature) for feature in features}) > 1
         self._whole = [at for at, item in enumerate(features) if "int" in item.dtype or item.dtype == "bool"]
         self._floating = self._dtype.kind == "f"
+        self._pack = Struct(f"{len(features)}d").pack
         self._read = np.dtype(np.float64) if self._floating and any(map(_is_bounded, features)) else self._dtype
         limits = np.array([_limits(feature, self._dtype) for feature in features], dtype=self._read)
         self._low, self._high = limits[:, 0], limits[:, 1]
@@ -41,7 +44,7 @@ class NumberBlock:
             return self.from_columns(list(zip(*rows, strict=True)))
         if not (numbers_only and self._floating) and not self._plain(chain.from_iterable(rows), self._types):
             return None
-        return self._fitting(rows)
+        return self._packed(rows) if self._floating else self._fitting(rows)
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
         """See ``Block.from_columns``."""
@@ -71,6 +74,16 @@ class NumberBlock:
         """True when no cell can be misread: no wrong type, and no fraction on its way into an integer array."""
         types = set(map(type, cells))
         return types <= accepted and (self._floating or float not in types)
+
+    def _packed(self, rows: Sequence[Sequence[Any]]) -> Array | None:
+        """Rows on their way into a float array. numpy would look into each list twice; packing takes a third as long."""
+        try:
+            cells = bytearray().join([self._pack(*row) for row in rows])
+        except (StructError, TypeError, OverflowError):
+            return None
+        with np.errstate(over="ignore"):
+            array = np.frombuffer(cells).reshape(len(rows), -1).astype(self._read, copy=False)
+        return self._fitted(array)
 
     def _fitting(self, cells: Sequence[Sequence[Any]], transposed: bool = False) -> Array | None:
         try:
