@@ -76,7 +76,7 @@ class NumberBlock:
         return types <= accepted and (self._floating or float not in types)
 
     def _packed(self, rows: Sequence[Sequence[Any]]) -> Array | None:
-        """Rows on their way into a float array. numpy would look into each list twice; packing takes a third as long."""
+        """Rows on their way into a float array. numpy would look into each list twice, packing is thrice as fast."""
         try:
             cells = bytearray().join([self._pack(*row) for row in rows])
         except (StructError, TypeError, OverflowError):
