@@ -14,10 +14,10 @@ def wanted_freshness() -> Freshness:
 def tell_source(answer: Response, prediction: Prediction) -> None:
     """Where the answer came from, how old it is when it was remembered, which version gave it and why that one."""
     headers = answer.headers
-    headers["X-Cache"] = prediction.source
+    headers.add("X-Cache", prediction.source)
     if prediction.cached:
-        headers["Age"] = str(prediction.age)
-    headers["X-Model-Version"] = prediction.version
-    headers["X-Route"] = prediction.reason
+        headers.add("Age", str(prediction.age))
+    headers.add("X-Model-Version", prediction.version)
+    headers.add("X-Route", prediction.reason)
     if prediction.variant is not None:
-        headers["X-Variant"] = prediction.variant
+        headers.add("X-Variant", prediction.variant)

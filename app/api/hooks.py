@@ -72,8 +72,8 @@ def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
 def _end(here: Services, response: Response) -> Response:
     g, request = app_ctx.g, request_ctx.request
     headers = response.headers
-    headers["X-Request-ID"] = g.request_id
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.add("X-Request-ID", g.request_id)
+    headers.add("X-Content-Type-Options", "nosniff")
     add_standing(headers, g.get("standing"))
     if here.doorkeeping.cors_origins:
         allow_origin(headers, here.doorkeeping.cors_origins)
