@@ -83,8 +83,8 @@ class RpcClient:
     """One channel with a connection of its own."""
 
     def __init__(self, address: str, key: str | None = None, options: Sequence[tuple[str, Any]] = ()) -> None:
-        own = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
-        self.channel = grpc.insecure_channel(address, options=[*own, *options])
+        own = {"grpc.use_local_subchannel_pool": 1, "grpc.enable_retries": 0}
+        self.channel = grpc.insecure_channel(address, options=list((own | dict(options)).items()))
         self._metadata = [("x-api-key", key)] if key else []
 
     def call(
