@@ -156,15 +156,20 @@ class Encoder:
         table = self._tabulator.table(instances, report)
         for at in range(len(self._features)):
             self._fill(table, at, report)
-        report.raise_if_any()
-        feed = self._clean(table.columns)
+        feed = None if report else self._clean(table.columns)
         if feed is None:
-            for block, positions in zip(self._blocks, self._positions, strict=True):
-                for fault in islice(block.faults([table.columns[at] for at in positions]), MAX_REPORTED):
-                    report.add(*table.locate(fault.row, positions[fault.position], fault.message))
+            self._report_faults(table, report)
             report.raise_if_any()
             raise InvalidInput({instances.path.format(i=0, name=""): ["does not fit the model's features"]})
         return feed, len(table.columns[0])
+
+    def _report_faults(self, table: Table, report: Report) -> None:
+        """Every cell that does not fit, besides those that are missing and reported as such."""
+        for block, positions in zip(self._blocks, self._positions, strict=True):
+            columns = [table.columns[at] for at in positions]
+            faults = (item for item in block.faults(columns) if _is_given(columns[item.position][item.row]))
+            for fault in islice(faults, MAX_REPORTED):
+                report.add(*table.locate(fault.row, positions[fault.position], fault.message))
 
     def _fill(self, table: Table, at: int, report: Report) -> None:
         """In place: missing values by the manifest's policy (null and an absent name mean the same), 1.0 as 1."""
@@ -173,7 +178,7 @@ class Encoder:
         if set(map(type, column)).isdisjoint(_FILLED if not whole else _FILLED_WHOLE):
             return
         for row, value in enumerate(column):
-            if value is not None and value is not ABSENT:
+            if _is_given(value):
                 if whole and type(value) is float and value.is_integer() and abs(value) < 2**63:
                     column[row] = int(value)
                 continue
@@ -183,7 +188,12 @@ class Encoder:
                 report.add(*table.locate(place, at, f"{word}; the model needs a value"))
                 if report.full or place == WHOLE_COLUMN:
                     return
-            column[row] = self._stand_ins[at]
+            else:
+                column[row] = self._stand_ins[at]
+
+
+def _is_given(cell: Any) -> bool:
+    return cell is not None and cell is not ABSENT
 
 
 def _blocks(features: Sequence[Feature], dtypes: Mapping[str, str]) -> list[Block]:
