@@ -84,13 +84,14 @@ class Application(Flask):
         """Routes depend on path and method alone; the host only serves to write redirects."""
         if request is None:
             return super().create_url_adapter(None)
+        environ = request.environ
         return MapAdapter(
             self.url_map,
-            server_name=request.host,
+            server_name=environ.get("HTTP_HOST") or environ["SERVER_NAME"],
             script_name=request.root_path,
             subdomain="",
             url_scheme=request.scheme,
             path_info=request.path,
             default_method=request.method,
-            query_args=request.environ.get("QUERY_STRING", ""),
+            query_args=environ.get("QUERY_STRING", ""),
         )
