@@ -98,6 +98,10 @@ class Overloaded(SluiceError):
         self.retry_after_s = retry_after_s
 
 
+class TrafficConflict(SluiceError):
+    """This change of traffic cannot follow from where things stand. The text says why and what would help."""
+
+
 class ModelRefused(SluiceError):
     """A version that must not be served: wrong digest, broken file, golden rows that do not reproduce."""
 

@@ -17,6 +17,8 @@ from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
 from app.predictor import Predictor, Warmed
 from app.registry.registry import Registry
+from app.routing.conductor import Conductor
+from app.routing.desk import TrafficDesk
 from app.routing.router import Router
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
@@ -58,12 +60,15 @@ class Routing:
     router: Router
     outcomes: Outcomes
     shadow: Shadow
+    desk: TrafficDesk
+    conductor: Conductor
 
     def start(self) -> None:
         """Start the threads, in the worker."""
         self.router.start()
         self.outcomes.start()
         self.shadow.start()
+        self.conductor.start()
 
 
 @dataclass(frozen=True, slots=True)

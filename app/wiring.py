@@ -21,6 +21,8 @@ from app.metrics_wiring import build_access_log, build_observation
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
+from app.routing.conductor import Conductor
+from app.routing.desk import TrafficDesk
 from app.routing.router import Router
 from app.runtimes.base import Runtime
 from app.runtimes.batcher import Batcher, BatchPlan
@@ -55,7 +57,7 @@ def build_services(settings: Settings) -> Services:
     cache = _cache(settings, deployment, far)
     dependencies = _dependencies(link, audit, keyring)
     observation = build_observation(settings, registry, dependencies)
-    routing = _routing(registry, state)
+    routing = _routing(registry, state, audit)
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
@@ -112,11 +114,16 @@ def _registry(settings: Settings, deployment: Deployment) -> Registry:
     )
 
 
-def _routing(registry: Registry, state: State) -> Routing:
-    outcomes = Outcomes(state)
-    return Routing(
-        Router(state, logger("sluice.routing")), outcomes, Shadow(registry, outcomes, logger("sluice.shadow"))
-    )
+def _routing(registry: Registry, state: State, audit: AuditLog) -> Routing:
+    outcomes, log = Outcomes(state), logger("sluice.routing")
+    router = Router(state, log)
+
+    def note(action: str, by: str, model: str, **facts: object) -> None:
+        audit.record(action, "allowed", by, "", model=model, **facts)
+
+    desk = TrafficDesk(state, router, note)
+    conductor = Conductor(state, router, desk, log)
+    return Routing(router, outcomes, Shadow(registry, outcomes, log), desk, conductor)
 
 
 def _load_runtime(

@@ -25,6 +25,7 @@ from app.errors import (
     Overloaded,
     QuotaExceeded,
     SluiceError,
+    TrafficConflict,
     Unauthenticated,
     VersionNotFound,
     clip,
@@ -48,6 +49,7 @@ STATUS: dict[type[SluiceError], tuple[int, str]] = {
     Overloaded: (503, "overloaded"),
     DeadlineExceeded: (504, "deadline-exceeded"),
     ModelRefused: (422, "model-refused"),
+    TrafficConflict: (409, "traffic-conflict"),
 }
 """One line per cause. A cause that is missing here is our mistake, and answers 500."""
 

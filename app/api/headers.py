@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 from app.errors import QuotaExceeded
 from app.gateway.caller import Standing
 
-_METHODS = "GET, POST, DELETE, OPTIONS"
+_METHODS = "GET, POST, PUT, DELETE, OPTIONS"
 _ALLOWED = "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control, X-Model-Version"
 _EXPOSED = "X-Request-ID, X-Cache, Age, X-Model-Version, X-Route, X-Variant, RateLimit, RateLimit-Policy, Retry-After"
 

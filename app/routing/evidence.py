@@ -11,7 +11,7 @@ from typing import Any
 
 _LATENCY_STEPS = 8
 _VALUE_STEPS = 8
-_PROBABILITY_BINS = 20
+PROBABILITY_BINS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def bins_of(answer: Mapping[str, Any]) -> list[str]:
     prediction = answer.get("prediction")
     bins = []
     if "probability" in answer:
-        bins.append(f"p{min(int(answer['probability'] * _PROBABILITY_BINS), _PROBABILITY_BINS - 1)}")
+        bins.append(f"p{min(int(answer['probability'] * PROBABILITY_BINS), PROBABILITY_BINS - 1)}")
     if isinstance(prediction, str) or (isinstance(prediction, int) and "probability" in answer):
         bins.append(f"c{str(prediction)[:40]}")
     elif isinstance(prediction, int | float):

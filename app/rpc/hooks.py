@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
-from app import deadlines
+from app import deadlines, priority
 from app.errors import InvalidInput, ModelFailed
 from app.gateway.addresses import client_address
 from app.rpc.call import Call, peer_address, text_metadata
@@ -104,6 +104,7 @@ class Door:
     def _answer(self, method: Method[Any], message: Message | None, call: Call) -> bytes:
         request_id.set(call.request_id)
         deadlines.begin(call.seconds, call.arrived)
+        priority.begin(call.metadata.get("x-priority", "").lower() == "bulk")
         deadlines.check()
         self._admit(method, message, call)
         if message is None:

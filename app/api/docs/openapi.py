@@ -12,6 +12,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.api.docs.cache import add_cache_paths
 from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
+from app.api.docs.traffic import add_traffic_paths
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
 from app.api.models.schemas import ModelListSchema, ModelSchema
 from app.registry.manifest import Manifest
@@ -51,6 +52,7 @@ def build_document(here: Services) -> dict[str, Any]:
     _add_documents(spec)
     _add_model_paths(spec, here)
     add_cache_paths(spec, here)
+    add_traffic_paths(spec, here)
     return dict(spec.to_dict())
 
 

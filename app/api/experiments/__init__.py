@@ -1,0 +1,5 @@
+"""What an experiment has shown so far."""
+
+from app.api.experiments.rest import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,97 @@
+"""Routes of rollouts. They judge themselves; promote and abort are for whoever knows better."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, g
+
+from app.api.access import needs
+from app.api.bodies import read_json
+from app.api.json import json_response
+from app.api.rollouts.schemas import RolloutRequestSchema, RolloutsSchema, rollout_body, verdict_body
+from app.errors import TrafficConflict
+from app.routing.plan import Traffic
+from app.routing.rollout import Rollout, RolloutState, Thresholds
+from app.services import services
+
+blueprint = Blueprint("rollouts", __name__, url_prefix="/v1/models/<name>/rollouts")
+
+
+@blueprint.get("")
+@needs("models:read")
+def show(name: str) -> Response:
+    """The rollout that runs, what the judge makes of it now, and those before."""
+    services().registry.model(name)
+    return _answer(name, services().routing.desk.held(name))
+
+
+@blueprint.post("")
+@needs("traffic:write")
+def start(name: str) -> Response:
+    """Begin; everything that has no say in the body has a default."""
+    default = _default(name)
+    data = RolloutRequestSchema().load(read_json(services().max_body_bytes).data)
+    desk = services().routing.desk
+    held = desk.held(name)
+    stable = max(held.plan.weights, key=lambda version: held.plan.weights[version]) if held else default
+    return _answer(name, desk.start(name, default, _rollout(name, stable, data), data["force"]))
+
+
+@blueprint.post("/promote")
+@needs("traffic:write")
+def promote(name: str) -> Response:
+    """All traffic to the canary now."""
+    return _ended(name, "promoted")
+
+
+@blueprint.post("/abort")
+@needs("traffic:write")
+def abort(name: str) -> Response:
+    """All traffic back to the stable version now."""
+    return _ended(name, "aborted")
+
+
+def _ended(name: str, state: RolloutState) -> Response:
+    return _answer(name, services().routing.desk.end(name, _default(name), state, g.caller.subject))
+
+
+def _default(name: str) -> str:
+    default = services().registry.model(name).default
+    if default is None:
+        raise TrafficConflict(f"model '{name}' has no version to answer with")
+    return default
+
+
+def _rollout(name: str, stable: str, data: Mapping[str, Any]) -> Rollout:
+    registry = services().registry
+    registry.version(name, stable)
+    thresholds = Thresholds(
+        data["min_samples"], data["alpha"], data["latency_ratio"], data["latency_floor_ms"], data["drift"]
+    )
+    return Rollout(
+        uuid4().hex[:12],
+        stable,
+        data["canary"],
+        registry.version(name, data["canary"]).digest,
+        tuple(round(share * 100) for share in data["steps"]),
+        data["interval_s"],
+        thresholds,
+        data["dry_run"],
+        by=g.caller.subject,
+    )
+
+
+def _answer(name: str, traffic: Traffic | None) -> Response:
+    rollout = traffic.rollout if traffic else None
+    running = rollout if rollout and rollout.running else None
+    over = [rollout] if rollout and not running else []
+    past = [*over, *(traffic.past if traffic else ())]
+    verdict = services().routing.conductor.verdict(name, traffic) if traffic and running else None
+    body = {
+        "model": name,
+        "running": rollout_body(running) if running else None,
+        "verdict": verdict_body(verdict) if verdict else None,
+        "history": [rollout_body(item) for item in past],
+    }
+    return json_response(RolloutsSchema().dump(body))

@@ -1,0 +1,161 @@
+"""Compares a canary with the stable version and says pass, hold or fail. Pure: counts in, a verdict out.
+
+Three questions, each a statistical test with an effect that must be large enough to matter: does it fail more often, is
+its 95th percentile slower, does it predict something else? What cannot be told yet is held, never passed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Any, Literal
+
+from app.routing.evidence import Arm, latency_bin
+from app.routing.rollout import Thresholds
+from app.routing.significance import fisher_greater, homogeneity, stability_index
+
+Decision = Literal["pass", "hold", "fail"]
+
+DOUBT = 0.01
+"""A p-value under this, not yet under what fails a canary, is a reason to wait for more."""
+
+FEW_ERRORS = 5
+"""So many errors are looked at before there are enough samples for anything else."""
+
+_LEAST_EXPECTED = 5.0
+_LEAST_TIMED = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question, and the numbers it rests on."""
+
+    decision: Decision
+    reason: str
+    numbers: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings together: one that fails decides, then one that holds."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    evidence: Mapping[str, Any]
+
+
+def judge(stable: Arm, canary: Arm, wanted: Thresholds, shadowed: bool = False) -> Verdict:
+    """The verdict on a canary; a ``shadowed`` one's latency says nothing, since it ran when there was time."""
+    findings = {
+        "samples": _samples(stable, canary, wanted),
+        "errors": _errors(stable, canary, wanted),
+        "latency": Finding("pass", "", {}) if shadowed else _latency(stable, canary, wanted),
+        "predictions": _predictions(stable, canary, wanted),
+    }
+    decisions = {finding.decision for finding in findings.values()}
+    decision: Decision = "fail" if "fail" in decisions else "hold" if "hold" in decisions else "pass"
+    reasons = tuple(it.reason for it in findings.values() if it.decision == decision and it.reason)
+    return Verdict(decision, reasons, {name: it.numbers for name, it in findings.items() if it.numbers})
+
+
+def _samples(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    numbers = {"stable": stable.requests, "canary": canary.requests, "needed": wanted.min_samples}
+    few = [name for name in ("stable", "canary") if numbers[name] < wanted.min_samples]
+    if not few:
+        return Finding("pass", "", numbers)
+    told = " and ".join(f"{numbers[name]:.0f} requests of {name}" for name in few)
+    return Finding("hold", f"{told}, {wanted.min_samples} are needed", numbers)
+
+
+def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    p = fisher_greater(canary.errors, canary.requests, stable.errors, stable.requests)
+    numbers = {"stable": stable.errors, "canary": canary.errors, "p": _short(p)}
+    told = (
+        f"{canary.errors:.0f} of {canary.requests:.0f} requests failed"
+        f" (stable: {stable.errors:.0f} of {stable.requests:.0f})"
+    )
+    alone = stable.requests == 0 and canary.errors * 2 > canary.requests
+    if canary.errors >= FEW_ERRORS and (alone or p < _strict(wanted.alpha, canary.requests)):
+        return Finding("fail", told, numbers)
+    return Finding("hold" if p < DOUBT else "pass", f"{told}; not yet clear", numbers)
+
+
+def _latency(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    slow, other = canary.quantile(0.95), stable.quantile(0.95)
+    timed, others = sum(canary.latency.values()), sum(stable.latency.values())
+    if slow is None or other is None or min(timed, others) < _LEAST_TIMED:
+        return Finding("pass", "", {"timed": timed})
+    edge = latency_bin(other)
+    p = fisher_greater(_beyond(canary, edge), timed, _beyond(stable, edge), others)
+    numbers = {"stable_p95_ms": _short(other * 1000), "canary_p95_ms": _short(slow * 1000), "p": _short(p)}
+    if slow < other * wanted.latency_ratio or (slow - other) * 1000 < wanted.latency_floor_ms:
+        return Finding("pass", "", numbers)
+    told = f"p95 is {slow * 1000:.1f} ms (stable: {other * 1000:.1f} ms)"
+    return _weighed(p, _strict(wanted.alpha, timed), told, numbers)
+
+
+def _beyond(arm: Arm, edge: int) -> float:
+    return sum(count for bin_, count in arm.latency.items() if bin_ > edge)
+
+
+def _predictions(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    """The kind of bin that differs most decides. Rows of one request are no independent draws: they count together."""
+    findings = [
+        _drift(kind, stable, canary, wanted) for kind in sorted(stable.predictions.keys() | canary.predictions.keys())
+    ]
+    ranked: Sequence[Decision] = ("pass", "hold", "fail")
+    return max(findings, key=lambda it: ranked.index(it.decision), default=Finding("pass", "", {}))
+
+
+def _drift(kind: str, stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    left = _per_request(stable.predictions.get(kind, {}), stable.ok)
+    right = _per_request(canary.predictions.get(kind, {}), canary.ok)
+    order: Callable[[str], Any] = str if kind == "c" else int
+    ours, theirs = merged(left, right, sorted(left.keys() | right.keys(), key=order))
+    p, index = homogeneity(theirs, ours), stability_index(theirs, ours)
+    numbers = {"by": _KINDS[kind], "bins": len(ours), "psi": _short(index), "p": _short(p)}
+    if index < wanted.drift:
+        return Finding("pass", "", numbers)
+    return _weighed(
+        p, _strict(wanted.alpha, canary.ok), f"predictions are distributed otherwise (PSI {index:.2f})", numbers
+    )
+
+
+_KINDS = {"p": "probability", "c": "class", "v": "value"}
+
+
+def _per_request(counts: Mapping[str, float], requests: float) -> Mapping[str, float]:
+    rows = sum(counts.values())
+    return {name: count * min(1.0, requests / rows) for name, count in counts.items()} if rows else {}
+
+
+def merged(
+    left: Mapping[str, float], right: Mapping[str, float], order: Iterable[str]
+) -> tuple[list[float], list[float]]:
+    """Neighbouring bins joined until each is expected to hold enough in either sample; what is left joins the last."""
+    n, m = sum(left.values()), sum(right.values())
+    smaller = min(n, m) / (n + m) if n and m else 0.0
+    bins: list[list[float]] = []
+    one = other = 0.0
+    for name in order:
+        one, other = one + left.get(name, 0.0), other + right.get(name, 0.0)
+        if (one + other) * smaller >= _LEAST_EXPECTED:
+            bins.append([one, other])
+            one = other = 0.0
+    if bins:
+        bins[-1] = [bins[-1][0] + one, bins[-1][1] + other]
+    return [pair[0] for pair in bins], [pair[1] for pair in bins]
+
+
+def _weighed(p: float, limit: float, told: str, numbers: Mapping[str, Any]) -> Finding:
+    if p < limit:
+        return Finding("fail", told, numbers)
+    return Finding("hold", f"{told}; not yet clear", numbers) if p < DOUBT else Finding("pass", "", numbers)
+
+
+def _strict(alpha: float, n: float) -> float:
+    """The level of one look. A canary is looked at every second: what may be spent shrinks as its sample doubles."""
+    return alpha / (1 + log2(max(n / 16, 1))) ** 2
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
