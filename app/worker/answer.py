@@ -5,9 +5,12 @@ answer that nobody can ask for again: whoever waits has read the status. One pie
 it one change of threads.
 """
 
+from functools import lru_cache
+from time import time
 from typing import Any
 
 from gunicorn.http.wsgi import Response
+from gunicorn.util import http_date
 
 
 class Answer(Response):
@@ -17,6 +20,14 @@ class Answer(Response):
         super().__init__(*args)
         self._head = b""
         self.begun = False
+
+    def default_headers(self) -> list[str]:
+        """Gunicorn's own, with a date that is formatted once a second: that takes longer than all the rest."""
+        major, minor = self.req.version
+        kept = "upgrade" if self.upgrade else "close" if self.should_close() else "keep-alive"
+        status = f"HTTP/{major}.{minor} {self.status}\r\n"
+        lines = [status, f"Server: {self.version}\r\n", _date(int(time())), f"Connection: {kept}\r\n"]
+        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.chunked else lines
 
     def send_headers(self) -> None:
         """Write the head, and keep it until there is something to send it with."""
@@ -44,3 +55,8 @@ class Answer(Response):
         if head or data:
             self.begun = True
             self.sock.sendall(head + data if head else data)
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return f"Date: {http_date(second)}\r\n"
