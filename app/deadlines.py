@@ -9,44 +9,46 @@ from time import monotonic
 
 from app.errors import DeadlineExceeded
 
-_deadline: ContextVar[tuple[float, float] | None] = ContextVar("deadline", default=None)
+_clock: ContextVar[tuple[float, float | None] | None] = ContextVar("clock", default=None)
+"""When the request came, and when its answer is due."""
 
 
-def begin(seconds: float | None, arrived: float | None = None) -> None:
-    """Start the clock of a request that came at ``arrived`` (default: now) and may take ``seconds``; None: forever."""
-    start = monotonic() if arrived is None else arrived
-    _deadline.set(None if seconds is None else (start, start + seconds))
+def begin(seconds: float | None, came: float | None = None) -> None:
+    """Start the clock of a request that came at ``came`` (default: now) and may take ``seconds``; None: forever.
+
+    Every door does this for every request: a thread that goes on to the next one must not keep the last one's.
+    """
+    start = monotonic() if came is None else came
+    _clock.set((start, None if seconds is None else start + seconds))
 
 
-def shorten(seconds: float) -> None:
-    """Bound the current request by ``seconds`` from its arrival; a deadline can only come nearer."""
-    current = _deadline.get()
-    if current is None:
-        begin(seconds)
-    elif current[0] + seconds < current[1]:
-        _deadline.set((current[0], current[0] + seconds))
+def default(seconds: float) -> None:
+    """Bound the current request by ``seconds`` from its arrival when its caller did not say."""
+    clock = _clock.get()
+    if clock is None or clock[1] is None:
+        begin(seconds, None if clock is None else clock[0])
+
+
+def arrived() -> float | None:
+    """The moment the request came, None outside of requests."""
+    clock = _clock.get()
+    return None if clock is None else clock[0]
 
 
 def current() -> float | None:
     """The moment the answer is due, None when it may take forever."""
-    pair = _deadline.get()
-    return None if pair is None else pair[1]
-
-
-def arrived() -> float | None:
-    """The moment the request came, None when it has no deadline."""
-    pair = _deadline.get()
-    return None if pair is None else pair[0]
+    clock = _clock.get()
+    return None if clock is None else clock[1]
 
 
 def left() -> float | None:
     """Seconds until then; negative when it is over."""
-    pair = _deadline.get()
-    return None if pair is None else pair[1] - monotonic()
+    due = current()
+    return None if due is None else due - monotonic()
 
 
 def check() -> None:
     """Raise DeadlineExceeded when it is too late to begin anything."""
-    pair = _deadline.get()
-    if pair is not None and monotonic() >= pair[1]:
-        raise DeadlineExceeded(monotonic() - pair[0])
+    clock = _clock.get()
+    if clock is not None and clock[1] is not None and monotonic() >= clock[1]:
+        raise DeadlineExceeded(monotonic() - clock[0])

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import current_app
 
+from app import deadlines
 from app.cache.report import CacheReport
 from app.gateway.addresses import Network
 from app.gateway.caller import Caller
@@ -76,7 +77,7 @@ class Services:
     """The collaborators of the API and of the commands, and the few limits they enforce themselves.
 
     ``address`` is where this server listens, for printed examples. ``closing`` is set when the server ends, while it
-    still answers. ``access_log`` is None when it is off.
+    still answers. ``access_log`` is None when it is off. ``timeouts`` are seconds by model, for callers that name none.
     """
 
     address: str
@@ -95,6 +96,7 @@ class Services:
     max_rows: int
     max_body_bytes: int
     access_log: AccessLog | None
+    timeouts: Mapping[str, float]
 
     @property
     def metrics(self) -> Metrics:
@@ -134,6 +136,7 @@ class Services:
             Forbidden, QuotaExceeded: before anything is computed.
             ModelNotFound, VersionNotFound, ModelNotReady, InvalidInput, ModelFailed: see ``Predictor.predict``.
         """
+        self._bound(request.model)
         self.gate.charge_rows(caller, request.model, row_count(request.instances))
         return self.predictor.predict(request)
 
@@ -143,8 +146,16 @@ class Services:
         Raises:
             See ``predict``.
         """
+        self._bound(request.model)
         self.gate.charge_rows(caller, request.model, row_count(request.instances))
         return self.predictor.warm(request)
+
+    def _bound(self, model: str) -> None:
+        """The model's own deadline, where the caller has none."""
+        seconds = self.timeouts.get(model)
+        if seconds is not None:
+            deadlines.default(seconds)
+            deadlines.check()
 
 
 def services() -> Services:

@@ -75,6 +75,7 @@ def build_services(settings: Settings) -> Services:
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
         access_log=build_access_log(settings, observation.metrics) if settings.access_log else None,
+        timeouts={name: model.timeout_ms / 1000 for name, model in deployment.models.items() if model.timeout_ms},
     )
 
 

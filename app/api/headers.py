@@ -9,7 +9,10 @@ from app.errors import QuotaExceeded
 from app.gateway.caller import Standing
 
 _METHODS = "GET, POST, PUT, DELETE, OPTIONS"
-_ALLOWED = "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control, X-Model-Version"
+_ALLOWED = (
+    "Authorization, Content-Type, X-API-Key, X-Request-ID, Cache-Control, X-Model-Version, "
+    "X-Priority, X-Request-Timeout"
+)
 _EXPOSED = "X-Request-ID, X-Cache, Age, X-Model-Version, X-Route, X-Variant, RateLimit, RateLimit-Policy, Retry-After"
 
 

@@ -12,6 +12,7 @@ from flask.globals import app_ctx, request_ctx
 
 from app.api.access import PUBLIC, declared_scopes
 from app.api.headers import add_standing, allow_origin, answer_preflight
+from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address
 from app.gateway.caller import Credentials
 from app.services import EXTENSION, Doorkeeping, Services
@@ -48,6 +49,7 @@ def _begin(door: Doorkeeping) -> None:
     g.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
     )
+    begin_clock(environ)
 
 
 def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:

@@ -18,6 +18,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.api.urgency import ARRIVED
 from app.services import EXTENSION, Services
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
@@ -134,6 +135,11 @@ class Worker(ThreadWorker):
         application: Any = self.wsgi
         return cast(Services, application.extensions[EXTENSION])
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a request to the threads. From here on its time counts, however long it waits for one."""
+        conn.arrived = monotonic()
+        super().enqueue_req(conn)
+
     def handle(self, conn: Any) -> Any:
         """Answer one request; a connection that ends with it is closed here, by a request thread."""
         outcome = super().handle(conn)
@@ -152,6 +158,7 @@ class Worker(ThreadWorker):
         made: Any = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
         answer, environ = made
         environ["wsgi.multithread"] = True
+        environ[ARRIVED] = conn.arrived
         self._count_down()
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             answer.force_close()
