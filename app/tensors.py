@@ -86,16 +86,6 @@ def first_entity(instances: Instances, key: str) -> Any:
     return None if values is None or not len(values) else np.asarray(values, dtype=np.object_).flat[0]
 
 
-def first_entity(instances: Instances, key: str) -> Any:
-    """Whom the first row is about, None where it does not say."""
-    if isinstance(instances, Records):
-        return instances.rows[0].get(key) if instances.rows else None
-    if isinstance(instances, Rows):
-        return None
-    values = instances.columns.get(key)
-    return None if values is None or not len(values) else np.asarray(values, dtype=np.object_).flat[0]
-
-
 def row_count(instances: Instances) -> int:
     """How many rows there are, as far as can be told before they are checked: of uneven columns, the longest."""
     if isinstance(instances, Tensors):
