@@ -23,9 +23,9 @@ class Answer(Response):
 
     def default_headers(self) -> list[str]:
         """Gunicorn's own, with a date that is formatted once a second: that takes longer than all the rest."""
-        major, minor = self.req.version
+        version: Any = self.req.version
         kept = "upgrade" if self.upgrade else "close" if self.should_close() else "keep-alive"
-        status = f"HTTP/{major}.{minor} {self.status}\r\n"
+        status = f"HTTP/{version[0]}.{version[1]} {self.status}\r\n"
         lines = [status, f"Server: {self.version}\r\n", _date(int(time())), f"Connection: {kept}\r\n"]
         return [*lines, "Transfer-Encoding: chunked\r\n"] if self.chunked else lines
 
