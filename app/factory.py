@@ -5,14 +5,15 @@ from flask import Flask
 from app.api.application import Application
 from app.api.cache_stats import blueprint as cache_stats
 from app.api.docs import blueprint as docs
-from app.api.experiments import blueprint as experiments
 from app.api.errors import register_error_handlers
+from app.api.experiments import blueprint as experiments
 from app.api.health import blueprint as health
 from app.api.hooks import register_hooks
 from app.api.inference import blueprint as inference
 from app.api.limits import limit_pages
 from app.api.metrics import blueprint as metrics
 from app.api.models import blueprint as models
+from app.api.platforms import blueprint as platforms
 from app.api.prediction import blueprint as prediction
 from app.api.rollouts import blueprint as rollouts
 from app.api.traffic import blueprint as traffic
@@ -21,7 +22,19 @@ from app.services import EXTENSION, Services
 from app.wiring import build_services
 from config.settings import Settings
 
-BLUEPRINTS = (prediction, inference, models, traffic, rollouts, experiments, cache_stats, health, metrics, docs)
+BLUEPRINTS = (
+    prediction,
+    inference,
+    platforms,
+    models,
+    traffic,
+    rollouts,
+    experiments,
+    cache_stats,
+    health,
+    metrics,
+    docs,
+)
 """Add an endpoint: write its package under ``api/`` and name its blueprint here."""
 
 

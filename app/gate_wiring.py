@@ -97,7 +97,7 @@ def build_audit(settings: Settings) -> AuditLog:
 
 
 def build_doorkeeping(settings: Settings) -> Doorkeeping:
-    """Trusted hops and allowed origins.
+    """Trusted hops, allowed origins, and the deadline of callers that name none.
 
     Raises:
         ConfigInvalid: a network that is none.
@@ -110,7 +110,8 @@ def build_doorkeeping(settings: Settings) -> Doorkeeping:
             networks.append(ip_network(word, strict=False))
         except ValueError:
             raise ConfigInvalid(f"SLUICE_TRUSTED_PROXIES: {word!r} is no address or network") from None
-    return Doorkeeping(networks, "unix" in settings.trusted_proxies, settings.cors_origins)
+    timeout = settings.request_timeout_ms / 1000 or None
+    return Doorkeeping(networks, "unix" in settings.trusted_proxies, settings.cors_origins, timeout)
 
 
 def _allow_open_only_at_home(settings: Settings) -> None:

@@ -37,6 +37,7 @@ class Doorkeeping:
     trusted_networks: Sequence[Network] = ()
     trust_socket: bool = False
     cors_origins: Sequence[str] = ()
+    request_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,10 @@ Each field names its variable, its default and what it does; ``docs/settings.md`
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-from config.invalid import ConfigInvalid
-from config.values import choice, integer, matching, setting, switch, words
+from config.values import choice, given_value, integer, matching, setting, switch, words
 
 _state_url = matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
 _factory_path = matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -22,8 +20,10 @@ class Settings:
     """Everything the process is told from outside. Frozen: built once, handed to ``wiring``, never read again."""
 
     host: str = setting("HOST", "127.0.0.1", str, "address, or unix:/path", "Address to listen on.")
-    port: int = setting("PORT", 8000, integer(1, 65535), "1 to 65535", "Port to listen on.")
-    workers: int = setting("WEB_CONCURRENCY", 1, integer(1, 256), "1 to 256", "Gunicorn worker processes.")
+    port: int = setting("PORT", 8000, integer(1, 65535), "1 to 65535", "Port to listen on.", also=("WEBSITES_PORT",))
+    workers: int = setting(
+        "WEB_CONCURRENCY", 1, integer(1, 256), "1 to 256", "Gunicorn worker processes.", also=("WORKER_COUNT",)
+    )
     threads: int = setting("SLUICE_THREADS", 8, integer(1, 256), "1 to 256", "Request threads in each worker process.")
     pin_workers: bool = setting(
         "SLUICE_PIN_WORKERS",
@@ -74,6 +74,22 @@ class Settings:
         "`auto` is console on a terminal and JSON elsewhere.",
     )
     access_log: bool = setting("SLUICE_ACCESS_LOG", True, switch, "on, off", "One log line per request.")
+    worker_timeout: int = setting(
+        "SLUICE_WORKER_TIMEOUT",
+        120,
+        integer(1, 86_400),
+        "1 to 86400",
+        "Seconds after which a worker that shows no sign of life is killed and replaced.",
+        also=("WORKER_TIMEOUT",),
+    )
+    request_timeout_ms: int = setting(
+        "SLUICE_REQUEST_TIMEOUT_MS",
+        0,
+        integer(0, 3_600_000),
+        "0 to 3600000",
+        "Milliseconds until a request's deadline where its caller names none; 0 is none.",
+        also=("SCORING_TIMEOUT_MS",),
+    )
     graceful_timeout: int = setting(
         "SLUICE_GRACEFUL_TIMEOUT",
         30,
@@ -275,13 +291,5 @@ class Settings:
             ConfigInvalid: names the variable, its value and what is allowed.
         """
         environ = os.environ if environ is None else environ
-        return cls(**{item.name: _read(item, environ) for item in fields(cls) if environ.get(item.metadata["env"])})
-
-
-def _read(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
-    name, text = item.metadata["env"], environ[item.metadata["env"]].strip()
-    try:
-        return item.metadata["parse"](text)
-    except ValueError:
-        shown = "the value" if item.metadata["secret"] or "@" in text else repr(text)
-        raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {item.metadata['allowed']}") from None
+        given = {item.name: given_value(item, environ) for item in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if value is not None})

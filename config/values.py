@@ -1,17 +1,48 @@
 """How a setting is declared and its text read. A parser raises ValueError for a text that cannot be used."""
 
 import re
-from collections.abc import Callable
-from dataclasses import field
+from collections.abc import Callable, Mapping
+from dataclasses import Field, field
 from typing import Any
+
+from config.invalid import ConfigInvalid
 
 
 def setting(
-    name: str, default: Any, parse: Callable[[str], Any], allowed: str, text: str, *, secret: bool = False
+    name: str,
+    default: Any,
+    parse: Callable[[str], Any],
+    allowed: str,
+    text: str,
+    *,
+    secret: bool = False,
+    also: tuple[str, ...] = (),
 ) -> Any:
-    """A field of ``Settings``: its variable, its default, how its text is read and what people are told of it."""
-    metadata = {"env": name, "parse": parse, "allowed": allowed, "text": text, "secret": secret}
+    """A field of ``Settings``: its variable, its default, how its text is read and what people are told of it.
+
+    ``also`` are names that platforms give the same thing; they count while the variable itself is not there.
+    """
+    told = f"{text} `{'`, `'.join(also)}` counts while this is not set." if also else text
+    metadata = {"env": name, "parse": parse, "allowed": allowed, "text": told, "secret": secret, "also": also}
     return field(default=default, metadata=metadata, repr=not secret)
+
+
+def given_value(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
+    """What the environment says of a setting, None where neither its variable nor a platform's name for it is there.
+
+    Raises:
+        ConfigInvalid: names the variable, its value and what is allowed.
+    """
+    about = item.metadata
+    name = next((name for name in (about["env"], *about["also"]) if environ.get(name)), None)
+    if name is None:
+        return None
+    text = environ[name].strip()
+    try:
+        return about["parse"](text)
+    except ValueError:
+        shown = "the value" if about["secret"] or "@" in text else repr(text)
+        raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {about['allowed']}") from None
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:

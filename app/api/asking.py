@@ -5,9 +5,22 @@ from typing import Any
 from flask import g, request
 
 from app.api.freshness import wanted_freshness
+from app.errors import ModelNotFound
 from app.registry.version import ServedVersion
 from app.services import services
 from app.tensors import Instances, Prediction, Request
+
+
+def default_model() -> str:
+    """The model that addresses without a name mean.
+
+    Raises:
+        ModelNotFound: there are several, and none was made the default.
+    """
+    name = services().registry.default_model
+    if name is None:
+        raise ModelNotFound("default", " Set default_model in the deployment file, or name the model in the address.")
+    return name
 
 
 def known(name: str, version: str | None) -> ServedVersion:

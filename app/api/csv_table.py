@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -16,8 +17,13 @@ _MOST_CELLS = 4_000_000
 _MOST_COLUMNS = 10_000
 
 
-def read_csv(raw: bytes, max_rows: int, parameters: Mapping[str, str]) -> tuple[list[str] | None, list[list[str]]]:
-    """Names from the header, None where ``header=absent`` says there is none, and the rows of cells.
+def read_csv(
+    raw: bytes, max_rows: int, parameters: Mapping[str, str], is_header: Callable[[list[str]], bool] = bool
+) -> tuple[list[str] | None, list[list[str]]]:
+    """Names from the header, None where there is none, and the rows of cells.
+
+    The Content-Type's ``header=present`` or ``header=absent`` decides; where it says neither, ``is_header`` is shown
+    the first line.
 
     Raises:
         BadRequest: no UTF-8, or quotes that do not end.
@@ -25,12 +31,18 @@ def read_csv(raw: bytes, max_rows: int, parameters: Mapping[str, str]) -> tuple[
         UnsupportedMediaType: another charset.
     """
     lines = _lines(_decoded(raw, parameters))
-    names = None if parameters.get("header", "present") == "absent" else next(lines, (1, []))[1]
-    if names is not None:
-        _check_header(names)
+    first = next(lines, (1, []))
+    told = parameters.get("header")
+    if told == "absent" or (told is None and first[1] and not is_header(first[1])):
+        return None, _rows(chain([first], lines) if first[1] else lines, max_rows, None)
+    _check_header(first[1])
+    return first[1], _rows(lines, max_rows, len(first[1]))
+
+
+def _rows(lines: Iterable[tuple[int, list[str]]], max_rows: int, width: int | None) -> list[list[str]]:
     rows: list[list[str]] = []
     for number, cells in lines:
-        width = len(names or rows[0]) if names or rows else len(cells)
+        width = len(cells) if width is None else width
         if len(cells) != width:
             raise InvalidInput({f"line {number}": [f"holds {len(cells)} cells where the others hold {width}"]})
         if len(rows) >= max_rows:
@@ -39,15 +51,16 @@ def read_csv(raw: bytes, max_rows: int, parameters: Mapping[str, str]) -> tuple[
             raise RequestEntityTooLarge(f"The table holds more than {_MOST_CELLS} cells.")
         rows.append(cells)
     if not rows:
-        raise InvalidInput({"line 2" if names else "line 1": ["is missing; send at least one row"]})
-    return names, rows
+        raise InvalidInput({"line 1" if width is None else "line 2": ["is missing; send at least one row"]})
+    return rows
 
 
 def write_csv(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> bytes:
-    """Columns of equal length as CSV with a header. None is an empty cell, a list or mapping its JSON."""
+    """Columns of equal length below a header of these names; None is an empty cell, a list or mapping its JSON."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(names)
+    if names:
+        writer.writerow(names)
     writer.writerows(zip(*[[_cell(value) for value in column] for column in columns], strict=True))
     return text.getvalue().encode()
 

@@ -96,12 +96,31 @@ def _as_problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] |
 
 def _as_inference_error(status: int, _: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
     """The Open Inference Protocol's: one text, and 400 for whatever is wrong with a request's tensors."""
-    told = "; ".join(f"{field}: {' '.join(map(str, texts))}" for field, texts in (errors or {}).items())
-    body = orjson.dumps({"error": told or detail})
-    return Response(body, 400 if status == 422 else status, content_type="application/json")
+    return _plainly(status, {"error": _in_one_text(detail, errors)})
 
 
-_SHAPES: Mapping[str, Callable[[int, str, str, Mapping[str, Any] | None], Response]] = {"v2": _as_inference_error}
+def _as_azure_error(status: int, _: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
+    return _plainly(status, {"message": _in_one_text(detail, errors)})
+
+
+def _as_mlflow_error(status: int, kind: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
+    code = kind.upper().replace("-", "_")
+    return _plainly(status, {"error_code": code, "message": _in_one_text(detail, errors)})
+
+
+def _in_one_text(detail: str, errors: Mapping[str, Any] | None) -> str:
+    return "; ".join(f"{field}: {' '.join(map(str, texts))}" for field, texts in (errors or {}).items()) or detail
+
+
+def _plainly(status: int, body: Mapping[str, str]) -> Response:
+    return Response(orjson.dumps(body), 400 if status == 422 else status, content_type="application/json")
+
+
+_SHAPES: Mapping[str, Callable[[int, str, str, Mapping[str, Any] | None], Response]] = {
+    "v2": _as_inference_error,
+    "score": _as_azure_error,
+    "invocations": _as_mlflow_error,
+}
 """First step of an address -> the shape of its errors."""
 
 

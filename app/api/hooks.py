@@ -49,7 +49,7 @@ def _begin(door: Doorkeeping) -> None:
     g.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
     )
-    begin_clock(environ)
+    begin_clock(environ, door.request_timeout_s)
 
 
 def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:

@@ -9,7 +9,6 @@ from app.api.arrow_table import ARROW, write_arrow
 from app.api.csv_table import CSV, write_csv
 
 JSON = "application/json"
-_WRITERS = {CSV: write_csv, ARROW: write_arrow}
 
 
 def wanted_form() -> str:
@@ -17,16 +16,21 @@ def wanted_form() -> str:
     accept = request.environ.get("HTTP_ACCEPT", "*/*")
     if accept in ("*/*", JSON):
         return JSON
-    return request.accept_mimetypes.best_match([JSON, *_WRITERS]) or JSON
+    return request.accept_mimetypes.best_match([JSON, CSV, ARROW]) or JSON
 
 
-def as_table(form: str, answers: Sequence[Mapping[str, Any]]) -> Response:
-    """One line per answer; a mapping in it becomes a column per name, such as ``probabilities.yes``."""
+def as_table(form: str, answers: Sequence[Mapping[str, Any]], header: bool = True) -> Response:
+    """One line per answer; a mapping in it becomes a column per name, such as ``probabilities.yes``.
+
+    Without ``header`` CSV is lines alone, for callers that put many answers together.
+    """
     flat = [_flat(answer) for answer in answers]
     names = list(dict.fromkeys(name for answer in flat for name in answer))
     columns = [[answer.get(name) for answer in flat] for name in names]
-    kind = "text/csv; charset=utf-8; header=present" if form == CSV else form
-    return Response(_WRITERS[form](names, columns), content_type=kind)
+    if form == ARROW:
+        return Response(write_arrow(names, columns), content_type=ARROW)
+    kind = f"{CSV}; charset=utf-8; header={'present' if header else 'absent'}"
+    return Response(write_csv(names if header else (), columns), content_type=kind)
 
 
 def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ _FORM = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)(ms|s)?", re.ASCII).fullmatch
 _BULK = {"bulk": True, "interactive": False}
 
 
-def begin_clock(environ: Mapping[str, Any]) -> None:
+def begin_clock(environ: Mapping[str, Any], seconds: float | None = None) -> None:
     """Start the current request's clock, from the moment it reached the worker.
+
+    ``seconds`` is the deadline of callers that name none.
 
     Raises:
         InvalidInput: a header says something else than a time or a priority.
@@ -25,16 +27,21 @@ def begin_clock(environ: Mapping[str, Any]) -> None:
     """
     timeout, word = environ.get("HTTP_X_REQUEST_TIMEOUT"), environ.get("HTTP_X_PRIORITY")
     came = environ.get(ARRIVED)
-    deadlines.begin(None, came)
+    deadlines.begin(seconds, came)
     priority.begin(False)
     if word is not None:
         priority.begin(_read_priority(word))
     if timeout is not None:
-        deadlines.begin(_read_timeout(timeout), came)
+        deadlines.begin(read_timeout(timeout), came)
         deadlines.check()
 
 
-def _read_timeout(text: str) -> float:
+def read_timeout(text: str) -> float:
+    """Seconds.
+
+    Raises:
+        InvalidInput: names the header.
+    """
     found = _FORM(text.strip())
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
     if not 0 < seconds <= LONGEST_S:

@@ -3,7 +3,8 @@
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
+from werkzeug.exceptions import NotFound
 
 from app.api.access import public
 from app.api.docs.openapi import build_document
@@ -59,4 +60,13 @@ def asset(name: str) -> Any:
 @public
 def document() -> Any:
     """The OpenAPI document of this server and the models it serves now."""
+    return json_response(build_document(services()))
+
+
+@blueprint.get("/swagger.json")
+@public
+def swagger() -> Any:
+    """The same document where Azure ML looks for one; it asks for ``?version=2`` or 3, and 3 is what there is."""
+    if request.args.get("version", "3") != "3":
+        raise NotFound("This server describes itself in version 3 only.")
     return json_response(build_document(services()))

@@ -8,6 +8,7 @@ import orjson
 from flask import Response
 
 from app.api.inference.envelope import Wanted
+from app.api.json import JsonResponse
 from app.oip.datatypes import datatype_of
 from app.oip.exchange import chosen
 from app.oip.raw import to_raw
@@ -31,7 +32,7 @@ def answer_to(prediction: Prediction, wanted: Wanted) -> Response:
         body["id"] = wanted.id
     body["outputs"] = [_described(name, array, binary.get(name)) for name, array in outputs.items()]
     header = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return _with_tail(header, binary.values()) if binary else Response(header, content_type="application/json")
+    return _with_tail(header, binary.values()) if binary else JsonResponse(header, content_type="application/json")
 
 
 def _described(name: str, array: Array, raw: bytes | None) -> dict[str, Any]:
@@ -48,6 +49,6 @@ def _listed(array: Array) -> Any:
 
 
 def _with_tail(header: bytes, tensors: Iterable[bytes]) -> Response:
-    answer = Response(b"".join([header, *tensors]), content_type="application/octet-stream")
+    answer = JsonResponse(b"".join([header, *tensors]), content_type="application/octet-stream")
     answer.headers[HEADER_LENGTH] = str(len(header))
     return answer

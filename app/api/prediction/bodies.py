@@ -1,6 +1,6 @@
 """A prediction's body in each of its forms: JSON, CSV, or an Arrow stream."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import request
@@ -22,14 +22,29 @@ def read_envelope(here: Services, manifest: Manifest) -> Envelope:
     Raises:
         HTTPException, ValidationError, InvalidInput: it is not what its headers say, or names what it may not.
     """
-    if request.environ.get("CONTENT_TYPE") != JSON and request.mimetype in (CSV, ARROW):
-        read = _from_csv if request.mimetype == CSV else _from_arrow
-        return read(read_bytes(here.max_body_bytes), here, manifest)
-    return open_envelope(read_json(here.max_body_bytes), manifest.entity_key, here.max_rows)
+    table = read_table(here, manifest)
+    return table or open_envelope(read_json(here.max_body_bytes), manifest.entity_key, here.max_rows)
 
 
-def _from_csv(raw: bytes, here: Services, manifest: Manifest) -> Envelope:
-    names, rows = read_csv(raw, here.max_rows, request.mimetype_params)
+def read_table(here: Services, manifest: Manifest, guess_header: bool = False) -> Envelope | None:
+    """The body where it is CSV or an Arrow stream, None where it is of another kind.
+
+    ``guess_header`` takes a first line of CSV that names no feature for a row, as some platforms send rows alone.
+
+    Raises:
+        HTTPException, ValidationError, InvalidInput: as ``read_envelope``.
+    """
+    if request.environ.get("CONTENT_TYPE") == JSON or request.mimetype not in (CSV, ARROW):
+        return None
+    raw = read_bytes(here.max_body_bytes)
+    if request.mimetype == ARROW:
+        return _from_arrow(raw, here, manifest)
+    names = {feature.name for feature in manifest.features}
+    return _from_csv(raw, here, manifest, (lambda cells: not names.isdisjoint(cells)) if guess_header else bool)
+
+
+def _from_csv(raw: bytes, here: Services, manifest: Manifest, is_header: Callable[[list[str]], bool]) -> Envelope:
+    names, rows = read_csv(raw, here.max_rows, request.mimetype_params, is_header)
     if names is None:
         names = [feature.name for feature in manifest.features]
         if len(rows[0]) != len(names):

@@ -3,11 +3,10 @@
 from flask import Blueprint, Response
 
 from app.api.access import needs
-from app.api.asking import ask, known
+from app.api.asking import ask, default_model, known
 from app.api.freshness import tell_source
 from app.api.prediction.answer import answer_to
 from app.api.prediction.bodies import read_envelope
-from app.errors import ModelNotFound
 from app.services import services
 
 blueprint = Blueprint("prediction", __name__)
@@ -17,10 +16,7 @@ blueprint = Blueprint("prediction", __name__)
 @needs("predict")
 def predict_default() -> Response:
     """Predict with the default model."""
-    name = services().registry.default_model
-    if name is None:
-        raise ModelNotFound("default", " Set default_model in the deployment file, or name the model in the address.")
-    return _answer(name, None)
+    return _answer(default_model(), None)
 
 
 @blueprint.post("/v1/models/<name>/predict")
