@@ -26,9 +26,11 @@ from app.errors import (
     ModelRefused,
     Overloaded,
     QuotaExceeded,
+    TrafficConflict,
     Unauthenticated,
     VersionNotFound,
 )
+from app.state.base import StateUnavailable
 
 CODES: dict[type[BaseException], tuple[StatusCode, str]] = {
     InvalidInput: (StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
@@ -41,6 +43,8 @@ CODES: dict[type[BaseException], tuple[StatusCode, str]] = {
     Forbidden: (StatusCode.PERMISSION_DENIED, "FORBIDDEN"),
     QuotaExceeded: (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
     GateUnavailable: (StatusCode.UNAVAILABLE, "GATE_UNAVAILABLE"),
+    StateUnavailable: (StatusCode.UNAVAILABLE, "STATE_UNAVAILABLE"),
+    TrafficConflict: (StatusCode.ABORTED, "TRAFFIC_CONFLICT"),
     Overloaded: (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
     DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     asyncio.CancelledError: (StatusCode.CANCELLED, "CANCELLED"),

@@ -34,6 +34,8 @@ def test_contracts_hold() -> None:
         ("app/api/prediction/rest.py", "import app.registry.intake", "Requests never touch what takes models in"),
         ("app/registry/loading.py", "import onnx", "onnx is for taking models in"),
         ("app/services.py", "import redis", "redis only in its adapters"),
+        ("app/predictor.py", "import grpc", "grpc stays at its door"),
+        ("app/wiring.py", "import app.rpc.server", "Nobody imports the gRPC door"),
     ],
 )
 def test_each_contract_bites(tmp_path: Path, file: str, line: str, contract: str) -> None:

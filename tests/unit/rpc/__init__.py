@@ -1,0 +1,1 @@
+"""The gRPC door, module by module."""
