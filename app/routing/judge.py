@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from app.routing.evidence import Arm, latency_bin
 from app.routing.rollout import Thresholds
-from app.routing.significance import fisher_greater, homogeneity, stability_index
+from app.routing.significance import fisher_greater, homogeneity, transport, variation
 
 Decision = Literal["pass", "hold", "fail"]
 
@@ -111,13 +111,17 @@ def _drift(kind: str, stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
     right = _per_request(canary.predictions.get(kind, {}), canary.ok)
     order: Callable[[str], Any] = str if kind == "c" else int
     ours, theirs = merged(left, right, sorted(left.keys() | right.keys(), key=order))
-    p, index = homogeneity(theirs, ours), stability_index(theirs, ours)
-    numbers = {"by": _KINDS[kind], "bins": len(ours), "psi": _short(index), "p": _short(p)}
-    if index < wanted.drift:
+    p = homogeneity(ours, theirs)
+    apart = variation(left, right) if kind == "c" else transport(_placed(left), _placed(right))
+    numbers = {"by": _KINDS[kind], "bins": len(ours), "distance": _short(apart), "p": _short(p)}
+    if apart < wanted.drift:
         return Finding("pass", "", numbers)
-    return _weighed(
-        p, _strict(wanted.alpha, canary.ok), f"predictions are distributed otherwise (PSI {index:.2f})", numbers
-    )
+    told = f"predictions are distributed otherwise (by {_KINDS[kind]}: distance {apart:.2f})"
+    return _weighed(p, _strict(wanted.alpha, canary.ok), told, numbers)
+
+
+def _placed(counts: Mapping[str, float]) -> dict[int, float]:
+    return {int(name): count for name, count in counts.items()}
 
 
 _KINDS = {"p": "probability", "c": "class", "v": "value"}

@@ -20,14 +20,15 @@ class Thresholds:
 
     ``min_samples`` requests of each version before anything passes; ``alpha`` is the chance of failing a canary that is
     no worse; an effect must besides be large enough to matter: the canary's p95 at least ``latency_ratio`` of the
-    stable's and ``latency_floor_ms`` above it, its predictions at least ``drift`` away (population stability index).
+    stable's and ``latency_floor_ms`` above it, its predictions at least ``drift`` away: in standard deviations of the
+    stable's values or probabilities, or as the share of rows in another class.
     """
 
     min_samples: int = 100
     alpha: float = 0.001
     latency_ratio: float = 1.5
     latency_floor_ms: float = 2.0
-    drift: float = 0.2
+    drift: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class RolloutRequestSchema(Schema):
     )  # fmt: skip
     drift = fields.Float(
         load_default=_DEFAULT.drift, allow_nan=False, validate=validate.Range(min=0, max=10),
-        metadata={"description": "population stability index of predictions that is too much"},
+        metadata={"description": "how far predictions may move: in standard deviations, or as share of rows"},
     )  # fmt: skip
     dry_run = fields.Boolean(
         load_default=False, metadata={"description": "give the canary copies of requests, and promote nothing"}

@@ -11,7 +11,7 @@ from scipy import stats
 from app.routing.evidence import Arm, arm_of, latency_bin
 from app.routing.judge import judge, merged
 from app.routing.rollout import Thresholds
-from app.routing.significance import chi_square_tail, fisher_greater, homogeneity, stability_index
+from app.routing.significance import chi_square_tail, fisher_greater, homogeneity, transport, variation
 
 WANTED = Thresholds(min_samples=100)
 
@@ -138,7 +138,32 @@ def test_homogeneity_is_that_of_scipy(left: list[int], dice: random.Random) -> N
     right = [dice.randint(1, 500) for _ in left]
     wanted = float(stats.chi2_contingency([left, right], correction=False)[1])
     assert homogeneity(left, right) == pytest.approx(wanted, rel=1e-5, abs=1e-12)
-    assert stability_index(left, right) >= 0
+    named = [dict(zip(map(str, range(20)), side, strict=False)) for side in (left, right)]
+    assert 0 <= variation(*named) <= 1
+
+
+places = st.dictionaries(st.integers(-40, 40), st.integers(1, 50).map(float), min_size=1)
+
+
+@given(places, places)
+def test_transport_is_that_of_scipy(left: dict[int, float], right: dict[int, float]) -> None:
+    wanted = stats.wasserstein_distance(list(left), list(right), list(left.values()), list(right.values()))
+    mean = sum(at * count for at, count in left.items()) / sum(left.values())
+    spread = (sum((at - mean) ** 2 * count for at, count in left.items()) / sum(left.values())) ** 0.5
+    assert transport(left, right) == pytest.approx(wanted / max(spread, 1), rel=1e-6, abs=1e-9)
+
+
+def test_few_distinct_answers_over_the_edge_of_their_bins_pass() -> None:
+    stable = Arm(1000, 0, {80: 1000.0}, {"v": {str(at): 100.0 for at in range(0, 40, 4)}})
+    canary = Arm(1000, 0, {80: 1000.0}, {"v": {str(at + (at % 8 == 0)): 100.0 for at in range(0, 40, 4)}})
+    assert judge(stable, canary, WANTED).decision == "pass"
+
+
+def test_classes_that_change_places_fail() -> None:
+    stable = Arm(1000, 0, {80: 1000.0}, {"c": {"no": 900.0, "yes": 100.0}})
+    canary = Arm(200, 0, {80: 200.0}, {"c": {"no": 110.0, "yes": 90.0}})
+    assert judge(stable, canary, WANTED).decision == "fail"
+    assert judge(stable, stable, WANTED).decision == "pass"
 
 
 bins = st.dictionaries(st.integers(0, 20).map(str), st.integers(0, 100).map(float))
