@@ -17,6 +17,11 @@ Answer = Callable[[list[Any]], Any]
 """From the prediction of each row to the body of the answer; what a body of REST v1 is answered with is not one."""
 
 _SPLIT = frozenset({"columns", "data", "index"})
+_PARAMETERS: Mapping[str, tuple[Any, ...]] = {
+    "params": (None, {}),
+    "GlobalParameters": (None, {}, {"method": "predict"}),
+}
+"""Parameters beside the rows, and what of them changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,10 @@ def open_invocation(body: Body, manifest: Manifest, max_rows: int) -> Asked:
     Raises:
         ValidationError, InvalidInput: names the key at fault.
     """
-    if body.data.get("params"):
-        raise InvalidInput({"params": ["are not supported: what a model answers is fixed in its manifest"]})
-    data = {name: value for name, value in body.data.items() if name != "params"}
+    data = _without_parameters(body.data)
     form = _only(data, ("inputs", "instances", "dataframe_split", "dataframe_records"), ("features", "columns"))
     if form is None:
-        return Asked(open_envelope(body, manifest.entity_key, max_rows), None)
+        return Asked(open_envelope(Body(data, body.numbers_only), manifest.entity_key, max_rows), None)
     if form == "inputs" and type(data[form]) is dict and data[form]:
         return Asked(_by_input(data[form], max_rows), as_predictions)
     return Asked(_rows(data[form], form, manifest, body.numbers_only, max_rows), as_predictions)
@@ -55,9 +58,9 @@ def open_score(body: Body, manifest: Manifest, max_rows: int) -> Asked:
     Raises:
         ValidationError, InvalidInput: names the key at fault.
     """
-    data = {name: value for name, value in body.data.items() if name not in ("GlobalParameters", "params")}
+    data = _without_parameters(body.data)
     if data.keys() & set(FORMS):
-        return Asked(open_envelope(body, manifest.entity_key, max_rows), None)
+        return Asked(open_envelope(Body(data, body.numbers_only), manifest.entity_key, max_rows), None)
     if not data.keys() & {"data", "input_data", "Inputs"}:
         return open_invocation(body, manifest, max_rows)
     form = str(_only(data, ("data", "input_data", "Inputs")))
@@ -74,6 +77,18 @@ def _as_list(predictions: list[Any]) -> Any:
 
 def _as_results(predictions: list[Any]) -> Any:
     return {"Results": predictions}
+
+
+def _without_parameters(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without the parameters that platforms allow beside the rows.
+
+    Raises:
+        InvalidInput: one that would change the answer.
+    """
+    for name, harmless in _PARAMETERS.items():
+        if data.get(name) not in harmless:
+            raise InvalidInput({name: ["are not supported: what a model answers is fixed in its manifest"]})
+    return {name: value for name, value in data.items() if name not in _PARAMETERS}
 
 
 def _only(data: Mapping[str, Any], forms: tuple[str, ...], others: tuple[str, ...] = ()) -> str | None:
