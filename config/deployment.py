@@ -126,10 +126,11 @@ def load_deployment(path: Path) -> Deployment:
         raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_DEPLOYMENT_FILE") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data or {}, dict):
+    data = {} if data is None else data
+    if not isinstance(data, dict):
         raise ConfigInvalid(f"{path}: must be a mapping; allowed keys: {_keys(_DeploymentSchema)}")
     try:
-        deployment: Deployment = _DeploymentSchema().load(data or {})
+        deployment: Deployment = _DeploymentSchema().load(data)
     except ValidationError as error:
         raise ConfigInvalid("; ".join(error_lines(error.normalized_messages(), str(path), _explain))) from None
     return deployment

@@ -41,7 +41,7 @@ def given_value(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
     try:
         return about["parse"](text)
     except ValueError:
-        shown = "the value" if about["secret"] or "@" in text else repr(text)
+        shown = "the value" if about["secret"] or "@" in text else repr(text if len(text) <= 80 else text[:77] + "...")
         raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {about['allowed']}") from None
 
 
@@ -49,7 +49,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     """A whole number within bounds."""
 
     def parse(text: str) -> int:
-        value = int(text)
+        value = int(text) if re.fullmatch(r"[+-]?[0-9]{1,20}", text) else high + 1
         if not low <= value <= high:
             raise ValueError(text)
         return value

@@ -143,7 +143,8 @@ def _two_sided(array: Array, labels: int) -> Array:
 def _softmax(array: Array, labels: int) -> Array:
     single = array.reshape(len(array), -1)
     if labels == 2 and single.shape[1] == 1:
-        return _two_sided(1 / (1 + np.exp(-single)), 2)
+        with np.errstate(over="ignore"):  # where exp overflows, the share is 0, as it should be
+            return _two_sided(1 / (1 + np.exp(-single)), 2)
     grown = np.exp(single - single.max(axis=1, keepdims=True))
     shares: Array = grown / grown.sum(axis=1, keepdims=True)
     return shares
