@@ -3,11 +3,12 @@
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from app.api.access import public
 from app.api.docs.openapi import build_document
+from app.api.docs.security import add_security
 from app.api.json import json_response
 from app.services import services
 
@@ -60,7 +61,11 @@ def asset(name: str) -> Any:
 @public
 def document() -> Any:
     """The OpenAPI document of this server and the models it serves now."""
-    return json_response(build_document(services()))
+    here = services()
+    described = build_document(here)
+    if here.keyring is not None:
+        add_security(described, current_app)
+    return json_response(described)
 
 
 @blueprint.get("/swagger.json")
@@ -69,4 +74,8 @@ def swagger() -> Any:
     """The same document where Azure ML looks for one; it asks for ``?version=2`` or 3, and 3 is what there is."""
     if request.args.get("version", "3") != "3":
         raise NotFound("This server describes itself in version 3 only.")
-    return json_response(build_document(services()))
+    here = services()
+    described = build_document(here)
+    if here.keyring is not None:
+        add_security(described, current_app)
+    return json_response(described)
