@@ -78,13 +78,24 @@ class Server(Program):
 
 
 class RedisServer(Program):
-    """A real redis-server, nothing on disk. What was started twice is the same address with empty memory."""
+    """A real redis-server, nothing on disk. What was started twice is the same address with empty memory.
+
+    ``options`` are more words of its configuration, ``cli`` more options that redis-cli then needs.
+    """
 
     name = "redis"
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        password: str | None = None,
+        options: Mapping[str, str] | None = None,
+        cli: Sequence[str] = (),
+    ) -> None:
         super().__init__(folder)
         self._password = password
+        self._options = dict(options or {})
+        self._cli_options = cli
 
     @property
     def url(self) -> str:
@@ -96,6 +107,7 @@ class RedisServer(Program):
         options = {"port": str(self.port), "bind": HOST, "dir": str(self.folder), "save": "", "appendonly": "no"}
         if self._password:
             options["requirepass"] = self._password
+        options |= self._options
         return ["redis-server", *(word for name, value in options.items() for word in (f"--{name}", value))]
 
     def answers(self) -> bool:
@@ -133,7 +145,7 @@ class RedisServer(Program):
 
     def _cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
         login = ["--no-auth-warning", "-a", self._password] if self._password else []
-        command = ["redis-cli", "-e", "-h", HOST, "-p", str(self.port), *login, *words]
+        command = ["redis-cli", "-e", "-h", HOST, "-p", str(self.port), *login, *self._cli_options, *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
 
 
