@@ -17,7 +17,9 @@ from app.gateway.keyring import Keyring
 from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
 from app.predictor import Predictor, Warmed
+from app.registry.announcements import Announcements
 from app.registry.registry import Registry
+from app.registry.watch import Watch
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
@@ -83,6 +85,8 @@ class Services:
 
     address: str
     registry: Registry
+    announcements: Announcements
+    watch: Watch
     predictor: Predictor
     routing: Routing
     cache_report: CacheReport
@@ -106,7 +110,9 @@ class Services:
 
     def start(self) -> None:
         """What each process does before it takes requests: read and verify every model, start what runs beside."""
+        self.watch.remember()
         self.registry.load()
+        self.watch.start()
         if self.keyring is not None:
             self.keyring.start()
         self.cache_report.start()

@@ -19,7 +19,9 @@ from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
 from app.metrics_wiring import build_access_log, build_observation
 from app.predictor import Predictor
+from app.registry.announcements import Announcements
 from app.registry.registry import Registry
+from app.registry.watch import Watch
 from app.registry.repository import Repository
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
@@ -58,9 +60,12 @@ def build_services(settings: Settings) -> Services:
     dependencies = _dependencies(link, audit, keyring)
     observation = build_observation(settings, registry, dependencies)
     routing = _routing(registry, state, audit)
+    announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
         registry=registry,
+        announcements=announcements,
+        watch=Watch(registry, announcements, settings.watch_models, logger("sluice.registry")),
         predictor=Predictor(registry, cache, routing.router, routing.outcomes, routing.shadow),
         routing=routing,
         cache_report=CacheReport(cache, state, load_hourly_price(settings.prices_file), far.holdings if far else None),

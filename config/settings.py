@@ -35,6 +35,13 @@ class Settings:
     models_dir: Path = setting(
         "SLUICE_MODELS_DIR", Path("models"), Path, "a folder", "The model repository: `<name>/<version>/model.onnx`."
     )
+    watch_models: bool = setting(
+        "SLUICE_WATCH_MODELS",
+        True,
+        switch,
+        "on, off",
+        "Serve versions that appear or change in the repository while the server runs; `off` waits to be told.",
+    )
     deployment_file: Path = setting(
         "SLUICE_DEPLOYMENT_FILE",
         Path("config/deployment.yaml"),

@@ -4,7 +4,7 @@ Loading happens once per worker, before it accepts connections. A version is loa
 its golden rows reproduce; one that is refused never takes another down with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from threading import Lock
@@ -13,10 +13,11 @@ from typing import Any
 
 from app.errors import ModelNotFound, ModelNotReady, ModelRefused, VersionNotFound
 from app.registry.loading import RuntimeLoader, load_version
-from app.registry.repository import Repository
+from app.registry.repository import Repository, natural_order
 from app.registry.version import ServedVersion
 from app.runtimes.base import RuntimeFailed
 
+GONE = "its folder is no longer in the repository; it is served from memory"
 UNLOADED = "unloaded on request; load the model to serve it again"
 """The reason that is shown for versions somebody told this worker not to serve."""
 
@@ -67,6 +68,7 @@ class Registry:
         self._default_versions = default_versions or {}
         self._models: Mapping[str, Model] | None = None
         self._loading = Lock()
+        self._reloading = Lock()
 
     @property
     def models(self) -> Mapping[str, Model]:
@@ -134,27 +136,41 @@ class Registry:
             self._replace(Model(name, gone, model.default))
         self._log.info("model_unloaded", model=name)
 
-    def reload(self, name: str) -> None:
-        """Read a model's versions again in this worker and serve those that verify, new ones included.
+    def reload(self, name: str, only: Collection[str] | None = None) -> None:
+        """Read a model's versions again in this worker (``only`` some) and serve those that verify, new ones included.
 
-        A version that was served and is refused now goes on as it was.
+        Each is loaded beside the old one, verified and warm before it takes its place; the old one is given back when
+        the last request that uses it ends. One that was served and is refused now, or is gone, goes on as it was.
 
         Raises:
             ModelNotFound: not served, and not in the repository either.
             ModelRefused: a version was refused, the others are served; or none is in the repository any more.
         """
-        found = [version for model, version in self.repository.versions() if model == name]
-        if not found:
-            raise ModelRefused(f"Model '{self.model(name).name}' is no longer in the repository; what is loaded stays.")
-        old = self.models[name].versions if name in self.models else {}
-        fresh = {version: self._load_version(name, version) for version in found}
-        refused = {version: state.reason for version, state in fresh.items() if not state.served}
-        kept = {version: replace(old[version], reason=reason) for version, reason in refused.items() if version in old}
-        versions = fresh | kept
-        with self._loading:
-            self._replace(Model(name, versions, self._default_of(name, versions)))
+        with self._reloading:
+            refused = self._reload(name, only)
         if refused:
             raise ModelRefused("; ".join(f"{name}/{version}: {reason}" for version, reason in refused.items()))
+
+    def _reload(self, name: str, only: Collection[str] | None) -> dict[str, str | None]:
+        """Versions that were refused, and why."""
+        found = [version for model, version in self.repository.versions() if model == name]
+        if not found:
+            self._keep_what_is_gone(self.model(name))
+            raise ModelRefused(f"Model '{name}' is no longer in the repository; what is loaded stays.")
+        old = self.models[name].versions if name in self.models else {}
+        wanted = [version for version in found if only is None or version in only or version not in old]
+        fresh = {version: self._load_version(name, version) for version in wanted}
+        refused = {version: state.reason for version, state in fresh.items() if not state.served}
+        kept = {version: replace(old[version], reason=reason) for version, reason in refused.items() if version in old}
+        merged = {**_without_folders(old, found), **fresh, **kept}
+        versions = {version: merged[version] for version in sorted(merged, key=natural_order)}
+        with self._loading:
+            self._replace(Model(name, versions, self._default_of(name, versions)))
+        return refused
+
+    def _keep_what_is_gone(self, model: Model) -> None:
+        with self._loading:
+            self._replace(replace(model, versions=_without_folders(model.versions, ())))
 
     def _replace(self, model: Model) -> None:
         """Readers hold the mapping without a lock: it is never changed, only exchanged."""
@@ -191,3 +207,9 @@ class Registry:
                 self._log.error("default_version_absent", model=name, version=version)
         if self._default_model and self._default_model not in models:
             self._log.error("default_model_absent", model=self._default_model)
+
+
+def _without_folders(old: Mapping[str, VersionState], found: Collection[str]) -> dict[str, VersionState]:
+    """What was there: a served version whose folder is gone says so, one that was not served is forgotten."""
+    gone = {version: replace(state, reason=GONE) for version, state in old.items() if version not in found}
+    return {version: gone.get(version, state) for version, state in old.items() if version in found or state.served}

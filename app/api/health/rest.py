@@ -52,7 +52,7 @@ def _status(registry: Registry) -> str:
     if services().closing.is_set() or not can_answer(registry):
         return "unready"
     whole = set(_dependencies().values()) <= {"up"} and all(
-        state.served for model in registry.models.values() for state in model.versions.values()
+        state.served and state.reason is None for model in registry.models.values() for state in model.versions.values()
     )
     return "ready" if whole else "degraded"
 

@@ -1,6 +1,6 @@
 """Routes of the repository extension, on the protocol's blueprint.
 
-A load or an unload takes effect in the worker process that answers; the answer says so.
+A load or an unload has taken effect in the worker process that answers; the others follow within two seconds.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from app.errors import InvalidInput
 from app.registry.registry import Model
 from app.services import services
 
-_SCOPE = {"scope": "the worker process that answered"}
+_SCOPE = {"scope": "the worker process that answered; all others within two seconds"}
 
 blueprint = Blueprint("repository", __name__, url_prefix="/repository")
 
@@ -38,7 +38,7 @@ def index() -> Response:
 def load(name: str) -> Response:
     """Read a model's files again, verify them, and serve what verifies."""
     _refuse_parameters()
-    services().registry.reload(name)
+    services().announcements.load(name)
     return json_response(RepositoryScopeSchema().dump(_SCOPE))
 
 
@@ -47,7 +47,7 @@ def load(name: str) -> Response:
 def unload(name: str) -> Response:
     """Stop serving a model."""
     _refuse_parameters()
-    services().registry.unload(name)
+    services().announcements.unload(name)
     return json_response(RepositoryScopeSchema().dump(_SCOPE))
 
 
