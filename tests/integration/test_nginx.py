@@ -261,6 +261,8 @@ def deaf() -> Iterator[Deaf]:
         ("POST", "/predict", 2),
         ("POST", PREDICT, 2),
         ("POST", "/v1/models/linear/versions/v1/predict", 2),
+        ("POST", "/score", 2),
+        ("POST", "/invocations", 2),
         ("POST", "/v2/models/linear/infer", 2),
         ("POST", "/v2/models/linear/versions/1/infer", 2),
         ("GET", "/v1/models", 2),

@@ -1,10 +1,13 @@
 """The script that renders nginx's configuration: what it writes, nginx takes."""
 
+import re
 from itertools import product
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
+from app.factory import BLUEPRINTS
 from scripts.nginx_site.site import PROBLEMS, Site, render
 from tests.certificates import self_signed
 from tests.front import run_script
@@ -95,12 +98,20 @@ def test_one_server_is_listed_often_enough_to_be_asked_again() -> None:
     assert "least_conn;" in several
 
 
-def test_only_predictions_are_asked_twice_after_they_were_sent() -> None:
-    text = render(Site())
-    assert text.count("non_idempotent") == 1
-    before, _, after = text.partition("non_idempotent")
-    assert before.rindex("location ~ ^/(predict|") > before.rindex("}\n")
-    assert "location / {" in after
+def test_exactly_the_routes_that_predict_are_asked_twice_after_they_were_sent() -> None:
+    before, _, after = render(Site()).partition("non_idempotent")
+    assert "non_idempotent" not in after
+    pattern = re.compile(re.findall(r"location ~ (\S+) {", before)[-1])
+    routes = Flask("routes", static_folder=None)
+    for blueprint in BLUEPRINTS:
+        routes.register_blueprint(blueprint)
+    posts = {
+        re.sub("<[^>]+>", "x", rule.rule): routes.view_functions[rule.endpoint].scope == "predict"  # type: ignore[attr-defined]
+        for rule in routes.url_map.iter_rules()
+        if "POST" in (rule.methods or ())
+    }
+    assert len(posts) > 10
+    assert {path: bool(pattern.search(path)) for path in posts} == posts
 
 
 def test_every_refusal_of_nginx_has_a_problem_document() -> None:
