@@ -21,7 +21,7 @@ MADE = re.compile(r"[0-9a-f]{32}\Z")
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/predict/", "/v1", "/v1/models/", "/v1/models/linear/", "/v1/models/linear/predict/", "/PREDICT", "/%00",
+        "/predict/", "/v1", "/v1/models/", "/v1/models/linear/", "/v1/models/linear/predict/", "/PREDICT", "/%00",
         "/v1/models/linear/versions", "/v1/models/linear/versions/v1", "/health/", "/docs/", "/favicon.ico", "/%ff",
         "/predict%20", "/%F0%9F%98%80", "/predict;a=b", "/v1//models",
     ],
