@@ -16,6 +16,9 @@ from tests.servers import Server
 WIDE = "digits|churn|^/predict|diabetes/versions"
 DOCUMENT = "/openapi.json"
 METHODS = {"get", "post", "put", "patch", "delete"}
+ENDING = ("/unload", "/traffic", "/rollouts")
+"""An unloaded model makes every later request of the run a 503. Percentages that add up to 100, which is beyond JSON
+Schema, and versions that exist are made up by chance only; ``test_traffic`` asks for these."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def schemathesis(server: Server, folder: Path, *options: str) -> str:
     """What it prints. Fails when it finds anything, or warns that a part of the API was out of its reach."""
     program = Path(sys.executable).parent / "schemathesis"
-    command = [str(program), "run", server.url + DOCUMENT, "--no-color", *options]
+    command = [str(program), "run", server.url + DOCUMENT, "--no-color", "--exclude-path-regex", f"({'|'.join(ENDING)})$", *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     shown = done.stdout[-6000:] + done.stderr[-2000:]
     assert done.returncode == 0, shown
@@ -38,9 +41,10 @@ def schemathesis(server: Server, folder: Path, *options: str) -> str:
 
 
 def operations(server: Server) -> int:
-    """How many the document holds besides itself, which Schemathesis leaves out."""
+    """How many the document holds besides itself, which Schemathesis leaves out, and the one that ends everything."""
     paths = server.get(DOCUMENT).json()["paths"]
-    return sum(method in METHODS for path, item in paths.items() for method in item if path != DOCUMENT)
+    tried = [item for path, item in paths.items() if path != DOCUMENT and not path.endswith(ENDING)]
+    return sum(method in METHODS for item in tried for method in item)
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])

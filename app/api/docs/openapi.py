@@ -11,6 +11,8 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.api.docs.cache import add_cache_paths
+from app.api.docs.inference import add_inference_paths
+from app.api.docs.platforms import add_platform_paths
 from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
 from app.api.docs.traffic import add_traffic_paths
 from app.api.health.schemas import HealthSchema, LiveSchema, ReadySchema
@@ -22,7 +24,11 @@ from app.version import VERSION
 ASSETS = frozenset(file.name for file in (files("flask_swagger_ui") / "dist").iterdir() if file.is_file())
 """The files of Swagger UI that this server hands out."""
 
-_ABOUT = "Predictions from the models in this server's repository. Every error is an RFC 9457 problem document."
+_ABOUT = (
+    "Predictions from the models in this server's repository. Errors are RFC 9457 problem documents, except where a"
+    " protocol of others has its own shape. Under /v1 and /predict rows come and go as CSV (`text/csv`, a header names"
+    " the features) and as Arrow streams (`application/vnd.apache.arrow.stream`) too, by Content-Type and Accept."
+)
 
 _STATUSES = {
     400: "The body is no JSON object.",
@@ -51,6 +57,8 @@ def build_document(here: Services) -> dict[str, Any]:
         spec.path(path, operations={"get": _operation(summary, "server", responses)})
     _add_documents(spec)
     _add_model_paths(spec, here)
+    add_inference_paths(spec, here)
+    add_platform_paths(spec, here)
     add_cache_paths(spec, here)
     add_traffic_paths(spec, here)
     return dict(spec.to_dict())

@@ -81,6 +81,12 @@ def answer_schema(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def cell_schema(feature: Feature, dtype: str) -> dict[str, Any]:
+    """One value of a feature within a tensor of that dtype; a truth among numbers is 0 or 1."""
+    cell = {"enum": [0, 1]} if feature.dtype == "bool" and dtype != "bool" else _cell(feature)
+    return {"oneOf": [cell, {"type": "null"}]} if feature.missing != "reject" and not feature.shape else cell
+
+
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 

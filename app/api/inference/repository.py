@@ -12,7 +12,7 @@ from app.api.access import needs
 from app.api.bodies import parse_object, read_bytes
 from app.api.inference.schemas import RepositoryEntrySchema, RepositoryScopeSchema
 from app.api.json import json_response
-from app.errors import InvalidInput
+from app.errors import InvalidInput, clip
 from app.registry.registry import Model
 from app.services import services
 
@@ -65,8 +65,15 @@ def _body() -> dict[str, Any]:
 
 def _refuse_parameters() -> None:
     """Files and configurations are not taken over HTTP: what is served is what lies in the repository."""
-    parameters = _body().get("parameters") or {}
-    strange = sorted(set(parameters) - {"unload_dependents"}) if type(parameters) is dict else ["parameters"]
-    if strange:
-        path = f"parameters.{strange[0]}"[:200]
-        raise InvalidInput({path: ["is not supported: models come from this server's repository only"]})
+    parameters = _body().get("parameters")
+    if parameters is None:
+        return
+    if type(parameters) is not dict:
+        raise InvalidInput({"parameters": ["must be an object"]})
+    for name, value in parameters.items():
+        if name != "unload_dependents":
+            raise InvalidInput(
+                {f"parameters.{clip(name)}": ["is not supported: models come from this server's repository only"]}
+            )
+        if type(value) is not bool:
+            raise InvalidInput({"parameters.unload_dependents": ["must be true or false"]})

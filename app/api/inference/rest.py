@@ -18,7 +18,7 @@ from app.api.inference.schemas import (
     StatisticsSchema,
 )
 from app.api.json import json_response
-from app.errors import SluiceError
+from app.errors import ModelNotReady
 from app.oip.metadata import EXTENSIONS, PLATFORM, SERVER_NAME, inputs_of, outputs_of, served_versions
 from app.oip.statistics import model_statistics
 from app.registry.readiness import can_answer
@@ -133,7 +133,7 @@ def _readiness(name: str, version: str | None) -> Response:
     model = registry.model(name)
     try:
         registry.version(name, version)
-    except SluiceError:
+    except ModelNotReady:
         return json_response(ModelReadySchema().dump({"name": model.name, "ready": False}), 503)
     return json_response(ModelReadySchema().dump({"name": model.name, "ready": True}))
 

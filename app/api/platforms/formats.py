@@ -8,7 +8,7 @@ import numpy as np
 from marshmallow import ValidationError
 
 from app.api.bodies import Body
-from app.api.prediction.schemas import FORMS, Envelope, open_envelope
+from app.api.prediction.schemas import FORMS, Envelope, entity_id, open_envelope
 from app.errors import InvalidInput
 from app.registry.manifest import Manifest
 from app.tensors import Columns, Records, Rows, Tensors
@@ -48,7 +48,7 @@ def open_invocation(body: Body, manifest: Manifest, max_rows: int) -> Asked:
     if form is None:
         return Asked(open_envelope(Body(data, body.numbers_only), manifest.entity_key, max_rows), None)
     if form == "inputs" and type(data[form]) is dict and data[form]:
-        return Asked(_by_input(data[form], max_rows), as_predictions)
+        return Asked(_by_input(data[form], manifest.entity_key, max_rows), as_predictions)
     return Asked(_rows(data[form], form, manifest, body.numbers_only, max_rows), as_predictions)
 
 
@@ -121,7 +121,9 @@ def _rows(value: Any, form: str, manifest: Manifest, numbers_only: bool, max_row
 
 def _split(value: Mapping[str, Any], form: str, manifest: Manifest, numbers_only: bool, max_rows: int) -> Envelope:
     rows, known = value["data"], [feature.name for feature in manifest.features]
-    names: Any = known if value.get("columns") is None else value["columns"]
+    names: Any = value.get("columns", known)
+    if type(value.get("index", [])) is not list:
+        raise InvalidInput({f"{form}.index": ["must be a list"]})
     if type(names) is not list or set(map(type, names)) - {str} or len(set(names)) != len(names):
         raise InvalidInput({f"{form}.columns": ["must be a list of names, each of them once"]})
     if type(rows) is not list or not rows or not _holds(rows, list):
@@ -152,13 +154,15 @@ def _as_v1(
     return replace(envelope, instances=Columns(data[key], place))
 
 
-def _by_input(arrays: Mapping[str, Any], max_rows: int) -> Envelope:
+def _by_input(arrays: Mapping[str, Any], entity_key: str | None, max_rows: int) -> Envelope:
     """Tensors by the names of the model's inputs or features; each value keeps the type it has in JSON."""
     columns = {name: np.array(value, dtype=np.object_) for name, value in arrays.items()}
     tensors = Tensors(columns, "inputs.{name}", exact=False)
     if tensors.rows > max_rows:
         raise InvalidInput({"inputs": [f"holds {tensors.rows} rows; one request takes at most {max_rows}"]})
-    return Envelope(tensors, [], False)
+    entities = columns[entity_key].ravel().tolist() if entity_key in columns else []
+    place = f"inputs.{entity_key}[{{}}]".format
+    return Envelope(tensors, [entity_id(value, place, number) for number, value in enumerate(entities)], False)
 
 
 def _is_bare(value: list[Any], manifest: Manifest) -> bool:
