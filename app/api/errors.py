@@ -3,7 +3,7 @@
 Where a protocol that others wrote has a shape of its own, its addresses answer in that one: ``_SHAPES``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -141,8 +141,18 @@ def _from_cause(error: SluiceError) -> Response:
 
 def _from_schema(error: ValidationError) -> Response:
     error.__traceback__ = None  # marshmallow's frame refers to the error: a cycle that would keep the body
-    messages = sorted(error.normalized_messages().items())[:MAX_REPORTED]
-    return _from_cause(InvalidInput({clip(str(field)): list(texts) for field, texts in messages}))
+    messages = sorted(_by_path(error.normalized_messages()))[:MAX_REPORTED]
+    return _from_cause(InvalidInput({clip(path): texts for path, texts in messages}))
+
+
+def _by_path(messages: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Nested messages by the dotted path of their field; a list's items and a mapping's values have paths too."""
+    for name, inner in messages.items():
+        path = f"{above}.{name}" if above else str(name)
+        if isinstance(inner, Mapping):
+            yield from _by_path(inner, path)
+        else:
+            yield path, list(map(str, inner))
 
 
 def _from_http(error: HTTPException) -> Response:

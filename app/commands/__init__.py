@@ -11,6 +11,8 @@ import click
 COMMANDS = {
     "models": ("app.commands.models:models", "Bring models in, look at them, verify them."),
     "keys": ("app.commands.keys:keys", "Make, list, rotate and revoke API keys."),
+    "traffic": ("app.commands.traffic:traffic", "Which version of a model answers how much."),
+    "rollout": ("app.commands.rollout:rollout", "Let a version take over in steps that it must pass."),
 }
 """Name -> ``module:attribute`` of a click group, and the line that ``--help`` shows."""
 

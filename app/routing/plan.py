@@ -17,7 +17,7 @@ Unit = Literal["entity", "header", "request"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``weights`` sum to ``WHOLE``; ``variants`` give versions the names of an experiment's arms.
+    """``weights`` sum to ``WHOLE``; ``variants`` gives versions the names of an experiment's arms.
 
     ``unit`` is what sticks to a version: the entity a row is about, a header's value, or nothing (each request anew).
     ``salt`` is the experiment: another salt deals every unit again. ``shadow`` copies a share of requests to versions

@@ -43,7 +43,6 @@ DEFAULT = Route(None, "default")
 class _Compiled:
     traffic: Traffic
     order: tuple[str, ...]
-    names: Mapping[str, str]
     stable: Mapping[str, str]
 
 
@@ -91,7 +90,7 @@ class Router:
         return Route(
             version,
             "weight" if unit is None else "sticky",
-            compiled.names.get(version),
+            plan.variants.get(version),
             shadows,
             compiled.traffic.generation,
             compiled.stable.get(version),
@@ -140,5 +139,4 @@ class Router:
 def _compile(traffic: Traffic) -> _Compiled:
     rollout = traffic.rollout
     stable = {rollout.canary: rollout.stable} if rollout and rollout.state == "running" else {}
-    names = {version: variant for variant, version in traffic.plan.variants.items()}
-    return _Compiled(traffic, tuple(sorted(traffic.plan.weights)), names, stable)
+    return _Compiled(traffic, tuple(sorted(traffic.plan.weights)), stable)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -33,7 +34,25 @@ def running(request: pytest.FixtureRequest, tmp_path: Path, repository: Reposito
 
 
 def put(server: Server, weights: Mapping[str, float], headers: Mapping[str, str] | None = None, **more: Any) -> Answer:
-    return server.send(message("PUT", f"{ROOT}/traffic", {"weights": weights, **more}, headers))
+    return patiently(server, message("PUT", f"{ROOT}/traffic", {"weights": weights, **more}, headers))
+
+
+def patiently(server: Server, raw: bytes) -> Answer:
+    """Ask again while shared state is away, as the answer says: a busy machine may not reach Redis in its 50 ms."""
+    for _ in range(20):
+        answer = server.send(raw)
+        if answer.status != 503:
+            break
+        sleep(0.3)
+    return answer
+
+
+def post(server: Server, path: str, body: Any = None) -> Answer:
+    return patiently(server, message("POST", f"{ROOT}/{path}", body or {}))
+
+
+def get(server: Server, path: str) -> Answer:
+    return patiently(server, message("GET", f"{ROOT}/{path}"))
 
 
 def ask(server: Server, headers: Mapping[str, str] | None = None) -> Answer:
@@ -43,29 +62,30 @@ def ask(server: Server, headers: Mapping[str, str] | None = None) -> Answer:
 
 
 def everywhere(server: Server, weights: Mapping[str, float]) -> None:
-    """Until every worker routes by these weights; a plan is in force within two seconds."""
+    """Until every worker routes by these weights: two seconds, were the machine idle."""
     shown = json.dumps({name: round(share * 100) for name, share in weights.items()}, separators=(",", ":"))
     count = len(server.workers)
-    wait_until(lambda: server.log.count(f'"weights":{shown}') >= count, 3, f"{shown} in every worker")
+    wait_until(lambda: server.log.count(f'"weights":{shown}') >= count, 10, f"{shown} in every worker")
 
 
 def test_a_plan_is_set_followed_and_taken_back(running: Server) -> None:
-    shown = running.get(f"{ROOT}/traffic").json()
+    shown = get(running, "traffic").json()
     assert (shown["generation"], shown["weights"]) == (0, {"v2": 100})
     first = put(running, {"v1": 100})
-    assert (first.status, first.headers["etag"]) == (200, '"1"')
+    assert first.status == 200, first.body
+    assert first.headers["etag"] == '"1"'
     everywhere(running, {"v1": 100})
     answer = ask(running)
     assert (answer.headers["x-model-version"], answer.headers["x-route"]) == ("v1", "weight")
     assert answer.json()["model_version"] == "v1"
     put(running, {"v2": 100})
-    back = running.post(f"{ROOT}/traffic/rollback", {})
+    back = post(running, "traffic/rollback")
     assert back.json()["weights"] == {"v1": 100}
     assert back.json()["generation"] == 3
 
 
 def test_units_stick_in_every_worker_and_variants_are_named(running: Server) -> None:
-    put(running, {"v1": 50, "v2": 50}, unit="header", experiment="colours", variants={"blue": "v1", "green": "v2"})
+    put(running, {"v1": 50, "v2": 50}, unit="header", experiment="colours", variants={"v1": "blue", "v2": "green"})
     everywhere(running, {"v1": 50, "v2": 50})
     seen: dict[str, set[str]] = {}
     for _ in range(4):
@@ -100,7 +120,7 @@ def test_of_two_deployers_one_wins_each_generation(running: Server) -> None:
             seen = {"If-Match": f'"{generation}"'}
             answers = list(pool.map(lambda n, seen=seen: put(running, {f"v{n % 2 + 1}": 100}, seen), range(8)))
         assert Counter(answer.status for answer in answers) == {200: 1, 409: 7}
-        assert running.get(f"{ROOT}/traffic").json()["generation"] == generation + 1
+        assert get(running, "traffic").json()["generation"] == generation + 1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +128,8 @@ def test_of_two_deployers_one_wins_each_generation(running: Server) -> None:
     [
         ({"weights": {"v1": 60, "v2": 60}}, 422, "weights"),
         ({"weights": {}}, 422, "weights"),
-        ({"weights": {"v1": -1, "v2": 101}}, 422, "weights"),
+        ({"weights": {"v1": -1, "v2": 101}}, 422, "weights.v1.value"),
+        ({"weights": {"v1": 100}, "variants": {"v1": "blue\n"}}, 422, "variants.v1.value"),
         ({"weights": {"v1": 100}, "unit": "moon"}, 422, "unit"),
         ({"weights": {"v1": 100}, "extra": 1}, 422, "extra"),
         ({"weights": {"v9": 100}}, 404, None),
@@ -119,38 +140,38 @@ def test_plans_that_are_none(running: Server, body: Any, status: int, field: str
     answer = running.send(message("PUT", f"{ROOT}/traffic", body))
     assert answer.status == status, answer.body
     assert field is None or field in answer.json()["errors"]
-    assert running.get(f"{ROOT}/traffic").json()["generation"] == 0
+    assert get(running, "traffic").json()["generation"] == 0
 
 
 def test_what_cannot_follow_is_a_conflict(running: Server) -> None:
     for path in ("traffic/rollback", "rollouts/promote", "rollouts/abort"):
-        assert running.post(f"{ROOT}/{path}", {}).status == 409
-    assert running.post(f"{ROOT}/rollouts", {"canary": "v2"}).status == 409
+        assert post(running, path).status == 409
+    assert post(running, "rollouts", {"canary": "v2"}).status == 409
     put(running, {"v1": 100})
-    started = running.post(f"{ROOT}/rollouts", {"canary": "v2", "steps": [5]})
+    started = post(running, "rollouts", {"canary": "v2", "steps": [5]})
     assert started.status == 200
     assert started.json()["running"]["percent"] == 5
     assert started.json()["verdict"]["decision"] == "hold"
     assert put(running, {"v1": 100}).status == 409
-    assert running.post(f"{ROOT}/rollouts", {"canary": "v2"}).status == 409
-    assert running.post(f"{ROOT}/rollouts/abort", {}).json()["history"][0]["state"] == "aborted"
-    assert running.get(f"{ROOT}/traffic").json()["weights"] == {"v1": 100}
+    assert post(running, "rollouts", {"canary": "v2"}).status == 409
+    assert post(running, "rollouts/abort").json()["history"][0]["state"] == "aborted"
+    assert get(running, "traffic").json()["weights"] == {"v1": 100}
 
 
 def test_evidence_of_an_experiment(running: Server) -> None:
-    put(running, {"v1": 50, "v2": 50}, unit="request", experiment="sums", variants={"a": "v1", "b": "v2"})
+    put(running, {"v1": 50, "v2": 50}, unit="request", experiment="sums", variants={"v1": "a", "v2": "b"})
     everywhere(running, {"v1": 50, "v2": 50})
     for _ in range(60):
         ask(running)
 
     def counted() -> int:
-        answer = running.get(f"{ROOT}/experiment")
+        answer = get(running, "experiment")
         assert answer.status == 200, answer.body
         arms = answer.json()["arms"]
         return sum(int(arm["requests"]) for arm in arms)
 
-    wait_until(lambda: counted() == 60, 4, "60 requests to be counted")
-    shown = running.get(f"{ROOT}/experiment").json()
+    wait_until(lambda: counted() == 60, 15, "60 requests to be counted")
+    shown = get(running, "experiment").json()
     assert {arm["variant"] for arm in shown["arms"]} == {"a", "b"}
     assert shown["decidable"] is False
     rate = shown["arms"][0]["measures"]["error_rate"]

@@ -89,7 +89,7 @@ def test_without_a_plan_the_default_answers_and_nothing_is_counted(two: Pipeline
 
 
 def test_weights_units_and_variants(two: Pipeline) -> None:
-    two.plan({"v1": 5000, "v2": 5000}, variants={"blue": "v1", "green": "v2"})
+    two.plan({"v1": 5000, "v2": 5000}, variants={"v1": "blue", "v2": "green"})
     seen = {two.ask(1, 1).version for _ in range(64)}
     assert seen == {"v1", "v2"}
     first = two.ask(1, 1, unit="anna")

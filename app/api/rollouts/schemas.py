@@ -4,18 +4,16 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.registry.manifest import NAME
 from app.routing.judge import Verdict
 from app.routing.rollout import STEPS, Rollout, Thresholds
 
-_NAME = validate.Regexp(NAME.pattern, error="must be letters, digits, '.', '_' and '-', 64 at most")
 _DEFAULT = Thresholds()
 
 
 class RolloutRequestSchema(Schema):
     """What starts one."""
 
-    canary = fields.String(required=True, validate=_NAME, metadata={"description": "the version that shall take over"})
+    canary = fields.String(required=True, metadata={"description": "the version that shall take over"})
     steps = fields.List(
         fields.Float(validate=validate.Range(min=0.01, max=99), allow_nan=False),
         load_default=lambda: [share / 100 for share in STEPS],

@@ -76,7 +76,7 @@ def seen_generation() -> int | None:
 def _plan(name: str, data: Mapping[str, Any]) -> Plan:
     """Versions must be known before they can have traffic: a typing error would otherwise be a fallback."""
     registry = services().registry
-    for version in (*data["weights"], *data["variants"].values(), *data["shadow"]):
+    for version in (*data["weights"], *data["variants"], *data["shadow"]):
         registry.version(name, version)
     try:
         weights = shares(data["weights"])

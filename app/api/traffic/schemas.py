@@ -6,15 +6,12 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.api.rollouts.schemas import RolloutSchema, rollout_body
-from app.registry.manifest import NAME
 from app.routing.plan import WHOLE, Plan, Traffic
 
-_NAME = validate.Regexp(NAME.pattern, error="must be letters, digits, '.', '_' and '-', 64 at most")
 _PERCENT = validate.Range(min=0, max=100)
-_SHARES: dict[str, Any] = {
-    "keys": fields.String(validate=_NAME),
-    "values": fields.Float(validate=_PERCENT, allow_nan=False),
-}
+_SHARES: dict[str, Any] = {"keys": fields.String(), "values": fields.Float(validate=_PERCENT, allow_nan=False)}
+_WORD = validate.Regexp(r"^[A-Za-z0-9._-]{1,64}\Z", error="must be letters, digits, '.', '_' and '-', 64 at most")
+"""For what travels in a header. The document says it in JSON Schema's own words, which know no ``\\Z``."""
 
 
 class PlanSchema(Schema):
@@ -23,7 +20,7 @@ class PlanSchema(Schema):
     weights = fields.Dict(
         required=True,
         validate=validate.Length(min=1, max=32),
-        metadata={"description": "percent by version; together 100"},
+        metadata={"description": "percent by version; together 100", "minProperties": 1, "maxProperties": 32},
         **_SHARES,
     )
     unit = fields.String(
@@ -34,7 +31,7 @@ class PlanSchema(Schema):
     header = fields.String(
         load_default="X-Unit-ID",
         validate=validate.Regexp(r"^[A-Za-z0-9-]{1,64}\Z", error="must be a header's name"),
-        metadata={"description": "the header, where the unit is one"},
+        metadata={"description": "the header, where the unit is one", "pattern": "^[A-Za-z0-9-]{1,64}$"},
     )
     experiment = fields.String(
         load_default="",
@@ -43,15 +40,18 @@ class PlanSchema(Schema):
     )
     variants = fields.Dict(
         load_default=dict,
-        keys=fields.String(validate=_NAME),
-        values=fields.String(validate=_NAME),
+        keys=fields.String(),
+        values=fields.String(validate=_WORD, metadata={"pattern": "^[A-Za-z0-9._-]{1,64}$"}),
         validate=validate.Length(max=32),
-        metadata={"description": "name of an arm -> version"},
+        metadata={"description": "version -> its name in the experiment", "maxProperties": 32},
     )
     shadow = fields.Dict(
         load_default=dict,
         validate=validate.Length(max=4),
-        metadata={"description": "percent of requests copied to a version whose answers nobody sees"},
+        metadata={
+            "description": "percent of requests copied to a version whose answers nobody sees",
+            "maxProperties": 4,
+        },
         **_SHARES,
     )
     note = fields.String(load_default="", validate=validate.Length(max=200))

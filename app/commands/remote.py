@@ -1,0 +1,94 @@
+"""A running server, for commands: where it is, who asks, and its refusals as one sentence."""
+
+import json
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import click
+
+TIMEOUT_S = 30.0
+
+
+class RemoteFailed(click.ClickException):
+    """The server refused, or cannot be reached. ``status`` is 0 when there was no answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Remote:
+    """Asks one server."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise RemoteFailed(f"{url!r} is no address of a server; it begins with http:// or https://.")
+        self.url = url.rstrip("/")
+        self._api_key = api_key
+
+    def get(self, path: str) -> Any:
+        """GET; the parsed answer.
+
+        Raises:
+            RemoteFailed
+        """
+        return self._ask("GET", path, None, {})
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """POST a JSON body.
+
+        Raises:
+            RemoteFailed
+        """
+        return self._ask("POST", path, body or {}, {})
+
+    def put(self, path: str, body: Any, generation: int | None = None) -> Any:
+        """PUT a JSON body over the generation that was seen, or over whichever there is.
+
+        Raises:
+            RemoteFailed
+        """
+        return self._ask("PUT", path, body, {} if generation is None else {"If-Match": f'"{generation}"'})
+
+    def _ask(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"Accept": "application/json", **headers}
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        if self._api_key:
+            sent["X-API-Key"] = self._api_key
+        request = Request(self.url + path, data, sent, method=method)  # noqa: S310 - the scheme is checked above
+        try:
+            with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return json.loads(answer.read())
+        except HTTPError as error:
+            raise RemoteFailed(_refusal(error), error.code) from None
+        except (URLError, HTTPException, OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise RemoteFailed(f"{self.url} cannot be asked ({reason}); is the server running?") from None
+
+
+def _refusal(error: HTTPError) -> str:
+    try:
+        told = str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, TypeError, OSError):
+        told = str(error.reason)
+    hint = " Set SLUICE_API_KEY." if error.code == 401 else ""
+    return f"{told} ({error.code}){hint}"
+
+
+def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--url`` and ``--api-key``, each also from the environment."""
+    url = click.option(
+        "--url",
+        envvar="SLUICE_URL",
+        default="http://127.0.0.1:8000",
+        show_default=True,
+        show_envvar=True,
+        help="The running server.",
+    )
+    key = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
+    return url(key(command))
