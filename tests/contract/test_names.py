@@ -42,7 +42,7 @@ class Spied:
         return (self.folder / "spy.log").read_text().splitlines()
 
     def strange(self, before: int) -> list[str]:
-        """What was opened since, besides what a server looks at by itself: the one model there is, and its own state."""
+        """What was opened since, besides what a server looks at by itself: its one model, and its own state."""
         own = [str(self.folder / "var" / ""), "/dev/shm/sluice-", str(self.folder / "models" / "linear" / "v1")]
         exact = [str(self.folder / "models"), str(self.folder / "models" / "linear")]
         paths = [line.partition(" ")[2].strip("'") for line in self.opened()[before:]]
