@@ -4,6 +4,8 @@ Counted per address in each worker. The quotas of callers are the gate's; a chec
 and so would the hooks that run before and after every request: only the views themselves are wrapped.
 """
 
+from typing import Any
+
 from flask import Flask, g
 from flask_limiter import Limiter
 
@@ -15,7 +17,7 @@ def limit_pages(app: Flask, blueprint: str) -> None:
     limiter = Limiter(lambda: g.address, storage_uri="memory://", headers_enabled=False)
     app.extensions.setdefault("limiter", set()).add(limiter)  # known already, so init_app adds no hooks of its own
     limiter.init_app(app)
-    together = limiter.shared_limit(PAGES, scope=blueprint)
+    together: Any = limiter.shared_limit(PAGES, scope=blueprint)
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith(f"{blueprint}."):
             app.view_functions[endpoint] = together(view)
