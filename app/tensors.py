@@ -56,9 +56,10 @@ class Tensors:
     A name is that of an ONNX input, whose array then has that input's shape, or that of a feature; the entity key may
     come along. Texts are object arrays of ``str``. NaN is a missing value, and so is None in an object array, which may
     hold numbers too: as JSON wrote them, where some were null. ``path`` names a tensor to its sender, by its position
-    ``{i}`` or, where tensors are columns of a table, by ``{name}``. ``exact`` demands the dtype of the input or feature, or one that it holds without loss; without it numbers
-    are rounded as those of JSON are. ``declared`` is the dtype of tensors that came as text: their arrays hold what was
-    written, float64 where float32 was meant, so that bounds are held against the same digits as those of other rows.
+    ``{i}`` or, where tensors are columns of a table, by ``{name}``. ``exact`` demands the dtype of the input or
+    feature, or one that it holds without loss; without it numbers are rounded as those of JSON are. ``declared`` is the
+    dtype of tensors that came as text: their arrays hold what was written, float64 where float32 was meant, so that
+    bounds are held against the same digits as those of other rows.
     """
 
     columns: Mapping[str, Array]

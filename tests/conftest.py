@@ -12,7 +12,6 @@ from app.registry.repository import Repository
 from tests.fault_proxy import FaultProxy
 from tests.servers import Nginx, RedisServer, Server
 
-
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
