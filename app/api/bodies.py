@@ -3,10 +3,12 @@
 orjson is strict where it matters (no NaN, no lone surrogates, bounded depth) but lets the last of two equal names win.
 Looking for that with a parser hook would cost more than the parse, so it is ruled out by counting: an object member
 has exactly one colon outside strings, so when the body holds no more colons than the parsed objects hold names, no
-name was dropped. Only a body with colons to spare (a timestamp, say, or a real duplicate) is parsed a second time.
+name was dropped. A body with colons to spare (a timestamp, say) is counted again without its strings, and only one that
+still has more than names, or is nested deeper than anybody means to, is parsed a second time.
 """
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ _WINDOWS = {"gzip": 31, "deflate": 15}
 """zlib's number for each Content-Encoding."""
 
 _DEEPEST = 6
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _EXAMPLE = ', for example {"features": {...}}'
 
 
@@ -167,7 +170,10 @@ def _decompressed(raw: bytes, encoding: str, max_bytes: int) -> bytes:
 
 
 def _refuse_duplicates(raw: bytes, colons: int, data: dict[str, Any]) -> None:
-    if colons == _names_near_the_top(data) or colons == _names(data, _DEEPEST):
+    if colons == _names_near_the_top(data):
+        return
+    names = _names(data, _DEEPEST)
+    if names in (colons, _STRING.sub(b"", raw).count(b":")):
         return
     try:
         json.loads(raw, object_pairs_hook=_distinct)
