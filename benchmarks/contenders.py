@@ -97,5 +97,4 @@ def _by_label(answer: dict[str, Any]) -> list[float]:
 
 
 def _by_position(answer: dict[str, Any]) -> list[float]:
-    probabilities = answer["probabilities"]
-    return [row[1] for row in probabilities] if isinstance(probabilities[0], list) else [probabilities[1]]
+    return [row["probabilities"][1] for row in answer.get("predictions", [answer])]

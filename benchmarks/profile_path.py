@@ -26,14 +26,15 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import create
 
-from app.api import hooks
-from app.api.prediction import rest
+from app.api.prediction import answer, bodies, rest
 from app.cache.tiered import PredictionCache
 from app.factory import create_app
 from app.predictor import Predictor
+from app.processors import rest_collector
 from app.registry.encoder import Encoder
 from app.registry.interpreter import Interpreter
 from app.runtimes.onnx import OnnxRuntime
+from app.telemetry.access import AccessLog
 from benchmarks.environment import BUILD, installed
 from benchmarks.report import keep, provenance, surroundings
 from benchmarks.tracing import Trace
@@ -53,11 +54,13 @@ def clocked(settings: Settings, trace: Trace) -> Flask:
     trace.wrap(Encoder, "encode", "encode and validate rows")
     trace.wrap(PredictionCache, "outputs", "cache: whether it pays, its figures")
     trace.wrap(Predictor, "predict", "pipeline: what holds its stages together")
-    trace.wrap(rest, "read_json", "body: read, parse, look for duplicate names")
-    trace.wrap(rest, "open_envelope", "envelope: marshmallow")
-    trace.wrap(hooks, "write_access", "access log line")
-    trace.wrap(Response, "__init__", "response object")
+    trace.wrap(bodies, "read_json", "body: read, parse, look for duplicate names")
+    trace.wrap(bodies, "open_envelope", "envelope: marshmallow")
+    trace.wrap(rest, "ask", "steering, caller, quota")
+    trace.wrap(answer, "json_response", "write JSON, response object")
+    trace.wrap(AccessLog, "write", "access log line")
     app = create_app(settings)
+    rest_collector()
     views: dict[str, Any] = app.view_functions
     before: list[Any] = app.before_request_funcs[None]
     after: list[Any] = app.after_request_funcs[None]
@@ -80,7 +83,8 @@ def answered(app: Flask, path: str, body: bytes) -> None:
     """One request through the application, the way gunicorn calls it."""
     chunks: Any = app.wsgi_app(environ(path, body), accept)
     b"".join(chunks)
-    chunks.close()
+    if hasattr(chunks, "close"):
+        chunks.close()
 
 
 def accept(status: str, _headers: Any, _error: Any = None) -> Callable[[bytes], None]:
@@ -173,6 +177,7 @@ def profile(settings: Settings, path: str, bodies: Mapping[int, Iterator[bytes]]
     """Stage -> microseconds, for each kind of body. First runs are thrown away: by then the cache knows if it pays."""
     taken = {rows: [list(islice(some, REQUESTS[rows])) for _ in range(4)] for rows, some in bodies.items()}
     plain = create_app(settings)
+    rest_collector()
     whole = {
         rows: [typical_us(partial(answered, plain, path), some) for some in lots[:2]] for rows, lots in taken.items()
     }

@@ -39,7 +39,7 @@ class ManyRows(BaseModel):
 
 
 class Answer(BaseModel):
-    """A row's answer; as a declared return type pydantic writes it, which is faster than returning a dict."""
+    """A row's answer. As a declared return type pydantic writes it: the fastest way that FastAPI documents."""
 
     label: int
     probabilities: list[float]
@@ -48,8 +48,7 @@ class Answer(BaseModel):
 class Answers(BaseModel):
     """The answers of many rows."""
 
-    labels: list[int]
-    probabilities: list[list[float]]
+    predictions: list[Answer]
 
 
 @app.post("/predict")
@@ -61,9 +60,10 @@ async def predict(body: OneRow) -> Answer:
 
 @app.post("/predict_many")
 async def predict_many(body: ManyRows) -> Answers:
-    """Many rows in one request."""
+    """Many rows in one request. Mappings, not ``Answer`` objects: pydantic makes those of them faster than Python."""
     labels, probabilities = session.run(None, {"X": np.asarray(body.instances, dtype=np.float32)})
-    return Answers(labels=labels.tolist(), probabilities=probabilities.tolist())
+    pairs = zip(labels.tolist(), probabilities.tolist(), strict=True)
+    return Answers(predictions=[{"label": label, "probabilities": shares} for label, shares in pairs])
 
 
 def serve(core: int, port: int) -> None:

@@ -26,4 +26,5 @@ def predict_many():
     """Many rows: ``{"instances": [[...], ...]}``."""
     rows = np.asarray(request.get_json()["instances"], dtype=np.float32)
     labels, probabilities = session.run(None, {"X": rows})
-    return jsonify(labels=labels.tolist(), probabilities=probabilities.tolist())
+    pairs = zip(labels.tolist(), probabilities.tolist(), strict=True)
+    return jsonify(predictions=[{"label": label, "probabilities": shares} for label, shares in pairs])
