@@ -24,7 +24,7 @@ class Settings:
     workers: int = setting(
         "WEB_CONCURRENCY", 1, integer(1, 256), "1 to 256", "Gunicorn worker processes.", also=("WORKER_COUNT",)
     )
-    threads: int = setting("SLUICE_THREADS", 8, integer(1, 256), "1 to 256", "Request threads in each worker process.")
+    threads: int = setting("SLUICE_THREADS", 32, integer(1, 256), "1 to 256", "Request threads in each worker process.")
     pin_workers: bool = setting(
         "SLUICE_PIN_WORKERS",
         True,

@@ -19,7 +19,7 @@ from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import AccessLog
 from app.telemetry.logs import request_id
 
-_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
+well_formed = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 """What is taken over from a caller's X-Request-ID: enough for any tracing system, harmless in a log."""
 
 _NOTHING: Mapping[str, Any] = {}
@@ -44,7 +44,7 @@ def _begin(door: Doorkeeping) -> None:
     g, environ = app_ctx.g, request_ctx.request.environ
     g.started = perf_counter()
     given = environ.get("HTTP_X_REQUEST_ID")
-    g.request_id = given if given and _WELL_FORMED(given) else f"{getrandbits(128):032x}"
+    g.request_id = given if given and well_formed(given) else f"{getrandbits(128):032x}"
     request_id.set(g.request_id)
     g.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket

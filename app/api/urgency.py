@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import deadlines, priority
-from app.errors import InvalidInput, clip
+from app.errors import InvalidInput, Overloaded, clip
 
 ARRIVED = "sluice.arrived"
 """Where the worker leaves the moment the request reached it; a ``monotonic`` reading."""
+
+REFUSED = "sluice.refused"
+"""Where the worker leaves True when there is no room for this request, and it could not say so itself."""
 
 LONGEST_S = 3600.0
 
@@ -24,7 +27,10 @@ def begin_clock(environ: Mapping[str, Any], seconds: float | None = None) -> Non
     Raises:
         InvalidInput: a header says something else than a time or a priority.
         DeadlineExceeded: it waited too long already.
+        Overloaded: the worker has more to do than it can.
     """
+    if environ.get(REFUSED):
+        raise Overloaded(1.0)
     timeout, word = environ.get("HTTP_X_REQUEST_TIMEOUT"), environ.get("HTTP_X_PRIORITY")
     came = environ.get(ARRIVED)
     deadlines.begin(seconds, came)

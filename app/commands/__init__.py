@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "models": ("app.commands.models:models", "Bring models in, look at them, verify them."),
+    "cache": ("app.commands.cache:cache", "Look at, clear and fill the cache of a running server."),
     "keys": ("app.commands.keys:keys", "Make, list, rotate and revoke API keys."),
     "traffic": ("app.commands.traffic:traffic", "Which version of a model answers how much."),
     "rollout": ("app.commands.rollout:rollout", "Let a version take over in steps that it must pass."),

@@ -1,7 +1,7 @@
 """A running server, for commands: where it is, who asks, and its refusals as one sentence."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -13,11 +13,22 @@ TIMEOUT_S = 30.0
 
 
 class RemoteFailed(click.ClickException):
-    """The server refused, or cannot be reached. ``status`` is 0 when there was no answer."""
+    """The server refused, or cannot be reached. ``status`` is 0 when there was no answer.
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    ``errors`` maps field paths to messages where values did not fit; ``wait_s`` is when to come again, where told.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 0,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        wait_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.errors = errors or {}
+        self.wait_s = wait_s
 
 
 class Remote:
@@ -65,19 +76,30 @@ class Remote:
             with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return json.loads(answer.read())
         except HTTPError as error:
-            raise RemoteFailed(_refusal(error), error.code) from None
+            raise _refused(error) from None
         except (URLError, HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
-            raise RemoteFailed(f"{self.url} cannot be asked ({reason}); is the server running?") from None
+            raise RemoteFailed(
+                f"{self.url} cannot be asked ({reason}); is the server running, and SLUICE_URL its address?"
+            ) from None
 
 
-def _refusal(error: HTTPError) -> str:
+_HINTS = {
+    401: " Set SLUICE_API_KEY.",
+    403: " The key in SLUICE_API_KEY has a role that may not do this.",
+    404: " GET /v1/models lists what there is.",
+}
+
+
+def _refused(error: HTTPError) -> RemoteFailed:
     try:
-        told = str(json.loads(error.read())["detail"])
+        problem = json.loads(error.read())
+        detail, errors = str(problem["detail"]), problem.get("errors")
     except (ValueError, KeyError, TypeError, OSError):
-        told = str(error.reason)
-    hint = " Set SLUICE_API_KEY." if error.code == 401 else ""
-    return f"{told} ({error.code}){hint}"
+        detail, errors = str(error.reason), None
+    wait = error.headers.get("Retry-After", "")
+    message = f"{detail} ({error.code}){_HINTS.get(error.code, '')}"
+    return RemoteFailed(message, error.code, errors, float(wait) if wait.isdecimal() else None)
 
 
 def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:

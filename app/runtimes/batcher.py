@@ -125,7 +125,8 @@ class Batcher:
 
     def _enqueue(self, call: Call) -> None:
         ahead = self._work_ahead(call)
-        if ahead > self._plan.queue_s or (call.deadline is not None and monotonic() + ahead > call.deadline):
+        ready = monotonic() + ahead + self.fit.seconds(call.rows)
+        if ahead > self._plan.queue_s or (call.deadline is not None and ready > call.deadline):
             raise Overloaded(ahead)
         self._backlog.put(call)
         self._more.notify()

@@ -11,19 +11,18 @@ from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.workers.gthread import ThreadWorker
 
-from app.api.urgency import ARRIVED
-from app.services import EXTENSION, Services
+from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
 from app.worker.answer import Answer
 from app.worker.ending import hang_up, refusal
+from app.worker.queueing import QueueingWorker
 
 STALL_SECONDS = 5
 """How long a request thread waits for the next byte from a client, or for room to send it one."""
@@ -44,7 +43,7 @@ class ServerLog(Logger):
     access_log_enabled = False
 
 
-class Worker(ThreadWorker):
+class Worker(QueueingWorker):
     """One process: a loop that accepts, threads that answer."""
 
     seat: Seat
@@ -103,7 +102,7 @@ class Worker(ThreadWorker):
         if not self.seat.stopping:
             self.alive = not self.seat.replaced()
             return
-        self._services.closing.set()
+        self.services.closing.set()
         if monotonic() - told >= self.drain_seconds:
             self._stop_listening()
             self.alive = False
@@ -122,23 +121,13 @@ class Worker(ThreadWorker):
 
     def _show_load(self) -> None:
         """Let the metrics see what is in hand and what waits: connections that are neither idle nor still silent."""
-        prometheus = self._services.observation.prometheus
+        prometheus = self.services.observation.prometheus
         if prometheus:
             prometheus.watch("sluice_requests_in_flight", lambda: {(): min(self._busy(), self.cfg.threads)})
             prometheus.watch("sluice_queue_depth", lambda: {(): max(0, self._busy() - self.cfg.threads)})
 
     def _busy(self) -> int:
         return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
-
-    @property
-    def _services(self) -> Services:
-        application: Any = self.wsgi
-        return cast(Services, application.extensions[EXTENSION])
-
-    def enqueue_req(self, conn: Any) -> None:
-        """Give a request to the threads. From here on its time counts, however long it waits for one."""
-        conn.arrived = monotonic()
-        super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
         """Answer one request; a connection that ends with it is closed here, by a request thread."""
@@ -159,6 +148,7 @@ class Worker(ThreadWorker):
         answer, environ = made
         environ["wsgi.multithread"] = True
         environ[ARRIVED] = conn.arrived
+        environ[REFUSED] = conn.refused
         self._count_down()
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
             answer.force_close()
@@ -193,12 +183,12 @@ class Worker(ThreadWorker):
             _log.info("worker_retires", requests=self.nr)
             self.alive = False
 
-    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Back in the loop: only a connection that goes on needs anything done."""
         if hasattr(conn, "hung_up"):
             self.nr_conns -= 1
         else:
-            super().finish_request(conn, fs)
+            super().end_request(conn, fs)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what never became a request: bad framing, bad headers, too long a line."""
