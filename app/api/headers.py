@@ -1,12 +1,12 @@
 """Headers of answers: how a caller stands with its quota, and what a browser may do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
 from app.errors import QuotaExceeded
-from app.gateway.caller import Standing
+from app.gateway.caller import Standing, rate_limit_fields
 
 _METHODS = "GET, POST, PUT, DELETE, OPTIONS"
 _ALLOWED = (
@@ -17,21 +17,20 @@ _EXPOSED = "X-Request-ID, X-Cache, Age, X-Model-Version, X-Route, X-Variant, Rat
 
 
 def add_standing(headers: Headers, standing: Standing | None) -> None:
-    """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers."""
+    """How a caller stands with the tightest of its quotas."""
     if standing is not None:
-        quota = standing.quota
-        _write_limits(headers, quota.unit, quota.limit, quota.seconds, standing.remaining, standing.reset_s)
+        _write(headers, standing.fields)
 
 
 def add_refusal(headers: Headers, error: QuotaExceeded) -> None:
     """The same for a refusal, and when to come again."""
-    _write_limits(headers, error.unit, error.limit, error.seconds, 0, error.reset_s)
+    _write(headers, rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
     headers["Retry-After"] = str(int(error.reset_s) + 1)
 
 
-def _write_limits(headers: Headers, unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> None:
-    headers["RateLimit-Policy"] = f'"{unit}";q={limit};w={seconds}'
-    headers["RateLimit"] = f'"{unit}";r={remaining};t={int(reset_s) + 1}'
+def _write(headers: Headers, fields: Mapping[str, str]) -> None:
+    for name, value in fields.items():
+        headers[name] = value
 
 
 def answer_preflight(origins: Sequence[str]) -> Response | None:

@@ -57,6 +57,20 @@ class Standing:
     remaining: int
     reset_s: float
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """See ``rate_limit_fields``."""
+        quota = self.quota
+        return rate_limit_fields(quota.unit, quota.limit, quota.seconds, self.remaining, self.reset_s)
+
+
+def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> dict[str, str]:
+    """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers: HTTP's headers, gRPC's trailers."""
+    return {
+        "RateLimit-Policy": f'"{unit}";q={limit};w={seconds}',
+        "RateLimit": f'"{unit}";r={remaining};t={int(reset_s) + 1}',
+    }
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:

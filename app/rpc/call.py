@@ -8,7 +8,7 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote
 
-from app.gateway.caller import Caller, Credentials, Standing
+from app.gateway.caller import Caller, Credentials
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 
@@ -28,7 +28,6 @@ class Call:
     started: float = field(default_factory=perf_counter)
     address: str = ""
     caller: Caller | None = None
-    standing: Standing | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     request_id: str = ""
@@ -37,6 +36,10 @@ class Call:
         given = self.metadata.get("x-request-id", "")
         self.request_id = given if _WELL_FORMED(given) else f"{getrandbits(128):032x}"
         self.trailers.append(("x-request-id", self.request_id))
+
+    def say(self, fields: Mapping[str, str]) -> None:
+        """Tell the caller something beside the answer."""
+        self.trailers += [(name.lower(), value) for name, value in fields.items()]
 
     @property
     def known_caller(self) -> Caller:

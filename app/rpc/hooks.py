@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter, thread_time
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
 from app import deadlines, priority
-from app.errors import InvalidInput, ModelFailed
+from app.errors import InvalidInput, ModelFailed, QuotaExceeded
 from app.gateway.addresses import client_address
+from app.gateway.caller import rate_limit_fields
 from app.rpc.call import Call, peer_address, text_metadata
 from app.rpc.pace import SHORT_BYTES, Pace
 from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
@@ -73,9 +74,9 @@ class Door:
 
     def _begin(self, path: str, context: "ServicerContext[bytes, bytes]") -> Call:
         metadata = text_metadata(context.invocation_metadata() or ())  # type: ignore[arg-type]
-        call = Call(path, metadata, context.peer(), context.time_remaining())
+        door, seconds = self._services.doorkeeping, cast(float | None, context.time_remaining())
+        call = Call(path, metadata, context.peer(), door.request_timeout_s if seconds is None else seconds)
         request_id.set(call.request_id)
-        door = self._services.doorkeeping
         call.address = client_address(
             peer_address(call.peer), metadata.get("x-forwarded-for"), door.trusted_networks, door.trust_socket
         )
@@ -117,7 +118,9 @@ class Door:
             return
         model = method.about(message)[0] if message is not None else None
         admission = self._services.gate.admit(call.credentials, method.scope, model)
-        call.caller, call.standing = admission.caller, admission.standing
+        call.caller = admission.caller
+        if admission.standing is not None:
+            call.say(admission.standing.fields)
 
     def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> None:
         """Set the status rather than abort: the exception of an abort would hold the context, and the context it."""
@@ -125,6 +128,8 @@ class Door:
         seconds = retry_after(error)
         if seconds is not None:
             call.trailers.append(("retry-after", str(int(seconds) + 1)))
+        if isinstance(error, QuotaExceeded):
+            call.say(rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
         call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))
         context.set_code(code_of(error))
         context.set_details(text_of(error))

@@ -118,6 +118,8 @@ def test_quotas_of_calls_and_rows(start_rpc: Callable[..., RpcServer], tmp_path:
     seconds = refused.details["RetryInfo"].retry_delay.seconds
     assert 3500 < seconds <= 3600
     assert int(refused.trailers["retry-after"]) == seconds + 1
+    assert refused.trailers["ratelimit-policy"] == f'"{unit}";q={5 * paid};w=3600'
+    assert refused.trailers["ratelimit"].startswith(f'"{unit}";r=0;t=')
 
 
 def test_denials_are_audited_and_keys_are_in_no_log(house: tuple[RpcServer, dict[str, Key]]) -> None:

@@ -91,6 +91,14 @@ def test_a_deadline_that_has_passed_on_arrival(narrow: RpcServer) -> None:
     assert wire.exchange(narrow.port, [call]) in {"4", ""}
 
 
+def test_callers_that_name_no_deadline_have_the_servers(start_rpc: Callable[..., RpcServer]) -> None:
+    server = start_rpc({"SLUICE_THREADS": "1", "SLUICE_CACHE": "off", "SLUICE_REQUEST_TIMEOUT_MS": "60"})
+    with RpcClient(server.address) as client, ThreadPoolExecutor(3) as pool:
+        codes = [reply.code for reply in pool.map(lambda number: client.infer(slow(number), timeout=None), range(3))]
+    assert StatusCode.DEADLINE_EXCEEDED in codes
+    assert set(codes) <= {StatusCode.OK, StatusCode.DEADLINE_EXCEEDED}
+
+
 def test_cancelled_calls_leave_the_queue(narrow: RpcServer, client: RpcClient) -> None:
     took = seconds_of(client)
     stub = client.channel.unary_unary(wire.PATH)
