@@ -31,6 +31,8 @@ from app.tensors import Prediction, Request, first_entity, row_count
 
 EXTENSION = "sluice"
 
+_app: Any = current_app
+
 
 @dataclass(frozen=True, slots=True)
 class Doorkeeping:
@@ -167,4 +169,4 @@ class Services:
 
 def services() -> Services:
     """The services of the application that handles the current request."""
-    return cast(Services, current_app.extensions[EXTENSION])
+    return cast(Services, _app._get_current_object().extensions[EXTENSION])  # noqa: SLF001 - flask's documented way

@@ -12,6 +12,8 @@ from flask.globals import request_ctx
 from flask.sessions import SessionInterface
 from werkzeug.routing import MapAdapter
 
+from app.api.current import current_request
+
 
 class _NoSession(SessionInterface):
     """Nobody is logged in: who calls is said by each request's own key or token."""
@@ -41,7 +43,7 @@ class Application(Flask):
         """Run what comes before a view, the application's hooks first; the first answer ends it."""
         if self.url_value_preprocessors:
             return super().preprocess_request()
-        request = request_ctx.request
+        request = current_request()
         hooks = self._before.get(request.endpoint)
         if hooks is None:
             names = (None, *reversed(request.blueprints))
@@ -55,7 +57,7 @@ class Application(Flask):
 
     def process_response(self, response: Response) -> Response:
         """Run what comes after a view, the application's hooks last."""
-        request = request_ctx.request
+        request = current_request()
         hooks = self._after.get(request.endpoint)
         if hooks is None:
             names = (*request.blueprints, None)

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask import g, request
-
+from app.api.current import current_g, current_request
 from app.api.freshness import wanted_freshness
 from app.errors import ModelNotFound
 from app.registry.version import ServedVersion
@@ -30,7 +29,7 @@ def known(name: str, version: str | None) -> ServedVersion:
         ModelNotFound, VersionNotFound, ModelNotReady
     """
     served = services().registry.version(name, version)
-    g.facts = {"model": name}
+    current_g().facts = {"model": name}
     return served
 
 
@@ -42,7 +41,7 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
     Raises:
         SluiceError: see ``Services.predict``.
     """
-    here = services()
+    here, g = services(), current_g()
     asked = here.steered(Request(name, version, instances, wanted_freshness()), _header, entity)
     prediction = here.predict(asked, g.caller)
     g.facts = {
@@ -58,5 +57,5 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
 
 
 def _header(name: str) -> str | None:
-    text: str | None = request.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+    text: str | None = current_request().environ.get(f"HTTP_{name.upper().replace('-', '_')}")
     return text

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
+from app.api.current import current_request
 from app.errors import InvalidInput
 
 _WINDOWS = {"gzip": 31, "deflate": 15}
@@ -43,7 +43,7 @@ def read_json(max_bytes: int) -> Body:
         BadRequest, RequestEntityTooLarge, UnsupportedMediaType: it is not one.
         InvalidInput: a name stands twice in one object.
     """
-    environ = request.environ
+    environ = current_request().environ
     if environ.get("CONTENT_TYPE") != "application/json":
         _check_content_type()
     return parse_object(read_bytes(max_bytes), _EXAMPLE)
@@ -56,7 +56,7 @@ def read_bytes(max_bytes: int) -> bytes:
         BadRequest, RequestTimeout, RequestEntityTooLarge, UnsupportedMediaType: it is not all there, too large, or
             compressed in a way that is not known.
     """
-    environ = request.environ
+    environ = current_request().environ
     raw = _read(environ, max_bytes)
     if environ.get("HTTP_CONTENT_ENCODING"):
         return _decompressed(raw, environ["HTTP_CONTENT_ENCODING"].lower(), max_bytes)
@@ -69,7 +69,7 @@ def read_parts(first: int, max_bytes: int) -> tuple[bytes, memoryview]:
     Raises:
         BadRequest, RequestTimeout, RequestEntityTooLarge, UnsupportedMediaType: as ``read_bytes``; or it is shorter.
     """
-    environ = request.environ
+    environ = current_request().environ
     announced = environ.get("CONTENT_LENGTH") or ""
     if environ.get("HTTP_CONTENT_ENCODING") or not announced.isdecimal() or not first <= int(announced) <= max_bytes:
         raw = read_bytes(max_bytes)
@@ -106,6 +106,7 @@ def parse_object(raw: bytes, example: str = "") -> Body:
 
 
 def _check_content_type() -> None:
+    request = current_request()
     mimetype = request.mimetype
     if mimetype != "application/json" and not mimetype.endswith("+json"):
         raise UnsupportedMediaType(

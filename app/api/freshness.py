@@ -1,14 +1,15 @@
 """HTTP's words for where an answer comes from: ``Cache-Control`` in; ``X-Cache``, ``Age``, ``X-Route``, ... out."""
 
-from flask import Response, request
+from flask import Response
 
+from app.api.current import current_request
 from app.cache.freshness import parse_freshness
 from app.tensors import Freshness, Prediction
 
 
 def wanted_freshness() -> Freshness:
     """What the current request asks of the cache."""
-    return parse_freshness(request.environ.get("HTTP_CACHE_CONTROL"))
+    return parse_freshness(current_request().environ.get("HTTP_CACHE_CONTROL"))
 
 
 def tell_source(answer: Response, prediction: Prediction) -> None:

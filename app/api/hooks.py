@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response
-from flask.globals import app_ctx, request_ctx
 
 from app.api.access import PUBLIC, declared_scopes
+from app.api.current import current_g, current_request
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address
@@ -28,9 +28,6 @@ _NOTHING: Mapping[str, Any] = {}
 def register_hooks(app: Flask) -> None:
     """Attach the hooks to the application, once every route is there.
 
-    They take the request and ``g`` from the contexts themselves: each look through flask's proxies costs more than all
-    that is done with it here.
-
     Raises:
         LookupError: a view does not say what it needs.
     """
@@ -41,7 +38,7 @@ def register_hooks(app: Flask) -> None:
 
 
 def _begin(door: Doorkeeping) -> None:
-    g, environ = app_ctx.g, request_ctx.request.environ
+    g, environ = current_g(), current_request().environ
     g.started = perf_counter()
     given = environ.get("HTTP_X_REQUEST_ID")
     g.request_id = given if given and well_formed(given) else f"{getrandbits(128):032x}"
@@ -54,7 +51,7 @@ def _begin(door: Doorkeeping) -> None:
 
 def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:
     """Let the caller in. An address without a route is left to the 404 or 405 that follows."""
-    g, request = app_ctx.g, request_ctx.request
+    g, request = current_g(), current_request()
     preflight = answer_preflight(here.doorkeeping.cors_origins)
     scope = scopes.get(request.endpoint or "", PUBLIC)
     if preflight is not None or scope == PUBLIC:
@@ -72,7 +69,7 @@ def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
 
 
 def _end(here: Services, response: Response) -> Response:
-    g, request = app_ctx.g, request_ctx.request
+    g, request = current_g(), current_request()
     headers = response.headers
     headers.add("X-Request-ID", g.request_id)
     headers.add("X-Content-Type-Options", "nosniff")

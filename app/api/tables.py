@@ -3,20 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from app.api.arrow_table import ARROW, write_arrow
 from app.api.csv_table import CSV, write_csv
+from app.api.current import current_request
 
 JSON = "application/json"
 
 
 def wanted_form() -> str:
     """JSON unless the caller prefers another form that there is."""
-    accept = request.environ.get("HTTP_ACCEPT", "*/*")
+    accept = current_request().environ.get("HTTP_ACCEPT", "*/*")
     if accept in ("*/*", JSON):
         return JSON
-    return request.accept_mimetypes.best_match([JSON, CSV, ARROW]) or JSON
+    return current_request().accept_mimetypes.best_match([JSON, CSV, ARROW]) or JSON
 
 
 def as_table(form: str, answers: Sequence[Mapping[str, Any]], header: bool = True) -> Response:

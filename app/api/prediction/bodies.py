@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import request
-
 from app.api.arrow_table import ARROW, read_arrow
 from app.api.bodies import read_bytes, read_json
 from app.api.csv_table import CSV, read_csv
+from app.api.current import current_request
 from app.api.prediction.schemas import Envelope, entity_id, open_envelope
 from app.api.tables import JSON
 from app.errors import InvalidInput
@@ -34,6 +33,7 @@ def read_table(here: Services, manifest: Manifest, guess_header: bool = False) -
     Raises:
         HTTPException, ValidationError, InvalidInput: as ``read_envelope``.
     """
+    request = current_request()
     if request.environ.get("CONTENT_TYPE") == JSON or request.mimetype not in (CSV, ARROW):
         return None
     raw = read_bytes(here.max_body_bytes)
@@ -44,7 +44,7 @@ def read_table(here: Services, manifest: Manifest, guess_header: bool = False) -
 
 
 def _from_csv(raw: bytes, here: Services, manifest: Manifest, is_header: Callable[[list[str]], bool]) -> Envelope:
-    names, rows = read_csv(raw, here.max_rows, request.mimetype_params, is_header)
+    names, rows = read_csv(raw, here.max_rows, current_request().mimetype_params, is_header)
     if names is None:
         names = [feature.name for feature in manifest.features]
         if len(rows[0]) != len(names):
