@@ -15,6 +15,10 @@ from werkzeug.routing import MapAdapter
 from app.api.current import current_request
 
 
+MOST_ADDRESSES = 1024
+"""Addresses whose rule is remembered; there are as many as models times routes, or as a scanner thinks of."""
+
+
 class _NoSession(SessionInterface):
     """Nobody is logged in: who calls is said by each request's own key or token."""
 
@@ -29,6 +33,30 @@ class _NoSession(SessionInterface):
         return True
 
 
+class _Routes(MapAdapter):
+    """Remembers the rules of addresses it has seen; matching one anew also leaves a cycle to the garbage collector."""
+
+    seen: dict[tuple[str, str], Any]
+
+    def match(self, *args: Any, **kwargs: Any) -> Any:
+        """Rule and values of the current request's address, as werkzeug finds them.
+
+        Raises:
+            HTTPException: there is none, or not for this method.
+        """
+        if args or kwargs != {"return_rule": True}:
+            return super().match(*args, **kwargs)
+        key = (self.default_method, self.path_info)
+        found = self.seen.get(key)
+        if found is None:
+            found = super().match(return_rule=True)
+            if len(self.seen) >= MOST_ADDRESSES:
+                self.seen.clear()
+            self.seen[key] = found
+        rule, values = found
+        return rule, dict(values)
+
+
 class Application(Flask):
     """No sessions, no virtual hosts, no async views; which hooks apply is worked out once per endpoint."""
 
@@ -38,6 +66,7 @@ class Application(Flask):
         super().__init__(*args, **kwargs)
         self._before: dict[str | None, list[Any]] = {}
         self._after: dict[str | None, list[Any]] = {}
+        self._addresses: dict[tuple[str, str], Any] = {}
 
     def preprocess_request(self) -> Any:
         """Run what comes before a view, the application's hooks first; the first answer ends it."""
@@ -87,7 +116,7 @@ class Application(Flask):
         if request is None:
             return super().create_url_adapter(None)
         environ = request.environ
-        return MapAdapter(
+        routes = _Routes(
             self.url_map,
             server_name=environ.get("HTTP_HOST") or environ["SERVER_NAME"],
             script_name=request.root_path,
@@ -97,3 +126,5 @@ class Application(Flask):
             default_method=request.method,
             query_args=environ.get("QUERY_STRING", ""),
         )
+        routes.seen = self._addresses
+        return routes
