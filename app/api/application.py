@@ -14,7 +14,6 @@ from werkzeug.routing import MapAdapter
 
 from app.api.current import current_request
 
-
 MOST_ADDRESSES = 1024
 """Addresses whose rule is remembered; there are as many as models times routes, or as a scanner thinks of."""
 
