@@ -21,7 +21,7 @@ def rest_collector() -> None:
 
     Modules and models live as long as the process, so they are taken out of its sight. What remains is counted: the
     collector starts whenever 700 more containers were made than freed, and a body of 1,000 rows alone makes 4,000, none
-    of them garbage. Requests leave eight small objects in a cycle (the router's), never a body.
+    of them garbage. An answered request leaves nothing to it, a refused one a few small objects, never a body.
     """
     gc.collect()
     gc.freeze()
