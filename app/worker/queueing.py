@@ -15,7 +15,7 @@ from selectors import EVENT_READ
 from time import monotonic
 from typing import Any, cast
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
@@ -83,6 +83,12 @@ class QueueingWorker(ThreadWorker):
     def end_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Back in the loop: keep the connection, or close it."""
         super().finish_request(conn, fs)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The worker ends: connections that never said anything wait no longer than those that were kept."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
     def _hand(self, conn: Any) -> None:
         conn.began = monotonic()
@@ -165,6 +171,8 @@ class QueueingWorker(ThreadWorker):
         """Back to the poller until something comes."""
         conn.sock.setblocking(False)
         conn.set_timeout()
+        if not self.alive:
+            conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
         if conn.initialized:
             self.keepalived_conns.append(conn)
             ready = partial(self.on_client_socket_readable, conn)
