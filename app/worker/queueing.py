@@ -15,7 +15,7 @@ from selectors import EVENT_READ
 from time import monotonic
 from typing import Any, cast
 
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
@@ -28,6 +28,9 @@ KEPT_THREADS = 4
 """Threads that predictions never take: for probes, metrics, administration, and refusals that need one."""
 
 COME_AGAIN_S = 1.0
+
+LAST_WORDS_S = 2.0
+"""How long a worker that ends leaves a silent connection open; what gunicorn grants to kept ones."""
 
 
 class QueueingWorker(ThreadWorker):
@@ -86,8 +89,9 @@ class QueueingWorker(ThreadWorker):
 
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker ends: connections that never said anything wait no longer than those that were kept."""
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
+        super()._cap_keepalive(deadline)  # type: ignore[misc]
+        silent: Any = self.pending_conns
+        for conn in silent:
             conn.timeout = min(conn.timeout, deadline)
 
     def _hand(self, conn: Any) -> None:
@@ -172,7 +176,7 @@ class QueueingWorker(ThreadWorker):
         conn.sock.setblocking(False)
         conn.set_timeout()
         if not self.alive:
-            conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
+            conn.timeout = min(conn.timeout, monotonic() + LAST_WORDS_S)
         if conn.initialized:
             self.keepalived_conns.append(conn)
             ready = partial(self.on_client_socket_readable, conn)
