@@ -1,110 +1,217 @@
-"""The same rows through every HTTP door: the same numbers, the same verdicts, the same line in the log."""
+"""REST v1, the inference protocol in JSON and in binary, and gRPC in both forms are doors to one pipeline.
 
-import csv
-import io
+The same rows (``fixtures/*.json``) give identical numbers, verdicts, cache entries, quota charges and log lines, asked
+of a REST server and a gRPC server that share one Redis and one key store.
+"""
+
 import json
-from collections.abc import Callable, Iterator
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
+from grpc import StatusCode
 
+from app.oip.datatypes import DATATYPES
+from app.oip.raw import to_raw
 from app.registry.repository import Repository
-from tests.client import Answer
-from tests.contract.inference import infer, infer_raw, outputs_of, raw_tensor, tensor, texts
-from tests.contract.problems import access_line
+from tests.contract.inference import LENGTH, outputs_of, raw_tensor, tensor
+from tests.contract.rpc.messages import raw, request, typed, values_of
+from tests.gatehouse import Key, guarded, make_key
 from tests.models import everything
-from tests.servers import Server
+from tests.programs import wait_until
+from tests.rpc_server import Reply, RpcClient, RpcServer
+from tests.servers import RedisServer, Server
 
-Rows = list[dict[str, Any]]
-FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.json"))
-KINDS = {"visits": "FP32", "member": "BOOL", "count": "INT64", "city": "BYTES", "note": "BYTES"}
-NAMES = ["age", "income", "score", "visits", "member"]
+FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "everything.json").read_text(encoding="utf-8"))
+CASES: list[dict[str, Any]] = FIXTURE["cases"]
+MODEL: str = FIXTURE["model"]
+
+COLUMNS = {
+    "age": "FP32", "income": "FP32", "score": "FP32", "visits": "INT32", "member": "BOOL", "count": "INT64",
+    "city": "BYTES", "note": "BYTES",
+}  # fmt: skip
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a door said: the numbers or the fault, where they came from, what is left of the quota, which request."""
+
+    sums: list[float] | None
+    fault: list[Any] | None
+    cache: str | None
+    left: int | None
+    refused: bool
+    request_id: str
+
+
+@dataclass
+class House:
+    """Both servers, behind one Redis, and where their keys lie."""
+
+    rest: Server
+    rpc: RpcServer
+    data: Path
+
+
+Door = Callable[[House, Key, Rows], Seen]
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """``everything`` and nothing else, so that the platforms' addresses mean it too."""
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("doors")
-    everything().add(Repository(folder / "models"))
-    with Server(folder, {"SLUICE_CACHE": "off"}, models=folder / "models") as running:
-        yield running
+    repository = Repository(folder / "models")
+    repository.root.mkdir()
+    everything().add(repository)
+    (folder / "deployment.yaml").write_text("cache: {l1: on, l2: on}\n", encoding="utf-8")
+    (folder / "redis").mkdir()
+    with RedisServer(folder / "redis") as redis:
+        env = guarded(folder / "data", SLUICE_REDIS_URL=redis.url, SLUICE_CACHE_SECRET="a secret of the tests")
+        env["SLUICE_DEPLOYMENT_FILE"] = str(folder / "deployment.yaml")
+        make_key(folder / "data", "viewer")
+        with (
+            Server(folder / "rest", env, repository.root) as rest,
+            RpcServer(folder / "rpc", env, repository.root) as rpc,
+        ):
+            yield House(rest, rpc, folder / "data")
 
 
-def rest(server: Server, rows: Rows) -> Answer:
-    return server.post("/v1/models/everything/predict", {"instances": rows})
+def array(name: str, rows: Rows) -> np.ndarray[Any, Any]:
+    """A column; what is missing among numbers is NaN."""
+    values = [math.nan if row[name] is None else row[name] for row in rows]
+    return np.array(values, dtype=DATATYPES[COLUMNS[name]])
 
 
-def inference_json(server: Server, rows: Rows) -> Answer:
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    inputs = [tensor(name, KINDS.get(name, "FP32"), [len(rows)], values) for name, values in columns.items()]
-    return infer(server, "everything", *inputs)
+def v1(house: House, key: Key, rows: Rows) -> Seen:
+    answer = house.rest.post(f"/v1/models/{MODEL}/predict", {"instances": list(rows)}, key.header)
+    found = re.search(r"instances\[(\d+)\]\.(\w+)", json.dumps(answer.json().get("errors", {})))
+    sums = [row["prediction"] for row in answer.json()["predictions"]] if answer.status == 200 else None
+    return _seen(answer.headers, sums, found, answer.status == 429)
 
 
-def inference_binary(server: Server, rows: Rows) -> Answer:
-    """One matrix of numbers as bytes; gaps among texts can only be said in JSON."""
-    matrix = np.array([[np.nan if row[name] is None else row[name] for name in NAMES] for row in rows], "<f4")
-    city = texts(*(row["city"] for row in rows))
-    inputs = [
-        raw_tensor("X", "FP32", matrix.shape, matrix.nbytes),
-        raw_tensor("city", "BYTES", [len(rows)], len(city)),
-        tensor("N", "INT64", [len(rows)], [row["count"] for row in rows]),
-        tensor("note", "BYTES", [len(rows)], [row["note"] for row in rows]),
-    ]
-    return infer_raw(server, "everything", {"inputs": inputs}, matrix.tobytes() + city)
+def v2_json(house: House, key: Key, rows: Rows) -> Seen:
+    inputs = [tensor(name, kind, [len(rows)], [row[name] for row in rows]) for name, kind in COLUMNS.items()]
+    answer = house.rest.post(f"/v2/models/{MODEL}/infer", {"inputs": inputs}, key.header)
+    return _v2(answer)
 
 
-def mlflow(server: Server, rows: Rows) -> Answer:
-    return server.post("/invocations", {"dataframe_records": rows})
+def v2_binary(house: House, key: Key, rows: Rows) -> Seen:
+    data = {name: to_raw(array(name, rows)) for name in COLUMNS}
+    inputs = [raw_tensor(name, kind, [len(rows)], len(data[name])) for name, kind in COLUMNS.items()]
+    header = json.dumps({"inputs": inputs}).encode()
+    headers = {LENGTH: str(len(header)), "Content-Type": "application/octet-stream"} | key.header
+    return _v2(house.rest.post(f"/v2/models/{MODEL}/infer", header + b"".join(data.values()), headers))
 
 
-def azure(server: Server, rows: Rows) -> Answer:
-    return server.post("/score", {"data": rows})
+def rpc_typed(house: House, key: Key, rows: Rows) -> Seen:
+    asked = request(MODEL)
+    for name, kind in COLUMNS.items():
+        values = array(name, rows).tolist()
+        typed(asked, name, kind, [len(rows)], [text.encode() for text in values] if kind == "BYTES" else values)
+    with RpcClient(house.rpc.address, key.key) as client:
+        reply = client.infer(asked)
+    return _rpc(reply, values_of(reply.answer) if reply.answer else None)
 
 
-def as_csv(server: Server, rows: Rows) -> Answer:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return server.post("/predict", text.getvalue().encode(), {"Content-Type": "text/csv"})
+def rpc_raw(house: House, key: Key, rows: Rows) -> Seen:
+    asked = request(MODEL)
+    for name, kind in COLUMNS.items():
+        raw(asked, name, kind, [len(rows)], array(name, rows))
+    with RpcClient(house.rpc.address, key.key) as client:
+        reply = client.infer(asked)
+    return _rpc(reply, np.frombuffer(reply.answer.raw_output_contents[0], "<f4").tolist() if reply.answer else None)
 
 
-def as_arrow(server: Server, rows: Rows) -> Answer:
-    batch = pa.RecordBatch.from_pylist(rows)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    kind = {"Content-Type": "application/vnd.apache.arrow.stream"}
-    return server.post("/predict", bytes(sink.getvalue()), kind)
+DOORS: list[Door] = [v1, v2_json, v2_binary, rpc_typed, rpc_raw]
 
 
-DOORS = [rest, inference_json, inference_binary, mlflow, azure, as_csv, as_arrow]
+def _v2(answer: Any) -> Seen:
+    sums = [row[0] for row in outputs_of(answer)["Y"]] if answer.status == 200 else None
+    found = None if sums else re.search(r"\.data\[(\d+)\]: (\w+)", answer.json()["error"])
+    return _seen(answer.headers, sums, found, answer.status == 429)
 
 
-def numbers(answer: Answer) -> list[float]:
-    document = json.loads(answer.body)
-    if "outputs" in document:
-        return [row[0] for row in outputs_of(answer)["Y"]]
-    found = document["predictions"] if isinstance(document, dict) else document
-    return [row["prediction"] if isinstance(row, dict) else row for row in found]
+def _rpc(reply: Reply, sums: list[float] | None) -> Seen:
+    found = re.search(r"\.data\[(\d+)\]: (\w+)", reply.message)
+    return _seen(reply.trailers, sums, found, reply.code is StatusCode.RESOURCE_EXHAUSTED)
 
 
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
-def test_every_door_agrees(alone: Server, door: Callable[[Server, Rows], Answer], path: Path) -> None:
-    fixture = json.loads(path.read_text())
-    answer = door(alone, fixture["rows"])
-    if "predictions" in fixture:
-        assert answer.status == 200, answer
-        assert numbers(answer) == fixture["predictions"]
-        line = access_line(alone, answer.headers["x-request-id"])
-        assert (line["model"], line["version"], line["rows"]) == ("everything", "v1", len(fixture["rows"]))
+def _seen(said: Mapping[str, str], sums: list[float] | None, found: Any, refused: bool) -> Seen:
+    fault = [int(found[1]), found[2]] if found else None
+    left = re.search(r'"requests";r=(\d+)', said.get("ratelimit", ""))
+    return Seen(sums, fault, said.get("x-cache"), int(left[1]) if left else None, refused, said["x-request-id"])
+
+
+@pytest.fixture(scope="module")
+def free(house: House) -> Key:
+    """A key without limits, known to both servers."""
+    return known(house, make_key(house.data, "predictor"))
+
+
+def known(house: House, key: Key) -> Key:
+    """The same key, when both servers have heard of it."""
+    with RpcClient(house.rpc.address, key.key) as client:
+        wait_until(lambda: house.rest.get("/v1/models", key.header).status == 200, 10, "REST to know the key")
+        probe = request(MODEL)
+        wait_until(lambda: client.infer(probe).code is not StatusCode.UNAUTHENTICATED, 10, "gRPC to know the key")
+    return key
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case["name"].replace(" ", "-") for case in CASES])
+def test_same_rows_same_numbers_same_verdicts_same_entries(house: House, free: Key, number: int) -> None:
+    """Another door begins each time: it computes, the others find what it remembered."""
+    case = CASES[number]
+    order = DOORS[number % len(DOORS) :] + DOORS[: number % len(DOORS)]
+    seen = [door(house, free, case["rows"]) for door in order]
+    if "fault" in case:
+        assert [one.fault for one in seen] == [case["fault"]] * len(order)
+        assert {one.sums is None for one in seen} == {True}
         return
-    row, feature = fixture["refused"]["row"], fixture["refused"]["feature"]
-    assert answer.status in {400, 422}, answer
-    told = answer.body.decode()
-    assert f"[{row}]" in told
-    assert feature in told
+    assert [one.sums for one in seen] == [seen[0].sums] * len(order)
+    assert seen[0].sums == pytest.approx(case["sums"], rel=1e-6)
+    assert [one.cache for one in seen[1:]] == [cache for one in seen[1:] if (cache := one.cache) and "hit" in cache]
+
+
+def test_every_door_pays_one_call(house: House) -> None:
+    """Good rows or bad: what is left goes down by one, whoever asks."""
+    key = known(house, make_key(house.data, "predictor", "--quota", "requests=90/hour"))
+    left = [seen.left for case in CASES[5:8] for door in DOORS if (seen := door(house, key, case["rows"]))]
+    assert None not in left
+    assert left == list(range(left[0], left[0] - len(left), -1))  # type: ignore[arg-type,operator]
+
+
+def test_every_door_pays_for_its_rows(house: House) -> None:
+    """Five doors with four rows each use up twenty; then each of them is closed."""
+    key = known(house, make_key(house.data, "predictor", "--quota", "rows=20/hour"))
+    rows = CASES[1]["rows"]
+    assert [door(house, key, rows).refused for door in DOORS] == [False] * len(DOORS)
+    assert [door(house, key, rows).refused for door in DOORS] == [True] * len(DOORS)
+
+
+OWN = {"timestamp", "request_id", "method", "path", "status", "duration_ms", "cache"}
+"""What an access line says of its door, or of the moment."""
+
+
+def test_every_door_writes_the_same_line(house: House, free: Key) -> None:
+    lines = [_line(house, door(house, free, CASES[0]["rows"]).request_id) for door in DOORS]
+    facts = [{name: value for name, value in line.items() if name not in OWN} for line in lines]
+    assert facts == [facts[0]] * len(DOORS)
+    assert facts[0].items() >= {"model": MODEL, "version": "v1", "rows": 1, "caller": f"key:{free.id}"}.items()
+    assert [line.keys() for line in lines] == [lines[0].keys()] * len(DOORS)
+
+
+def _line(house: House, request_id: str) -> dict[str, Any]:
+    def written() -> list[str]:
+        text = house.rest.log + house.rpc.log
+        return [line for line in text.splitlines() if request_id in line and '"event":"request"' in line]
+
+    wait_until(lambda: bool(written()), 5, f"an access line of {request_id}")
+    (line,) = written()
+    found: dict[str, Any] = json.loads(line)
+    return found
