@@ -79,19 +79,24 @@ class Seat:
         """This worker takes connections from now on."""
         self._words[self._at + _STATE] = _READY
 
-    def leave(self) -> None:
-        """This worker takes no more."""
-        self._words[self._at + _STATE] = _LEAVING
+    def rest(self) -> bool:
+        """Take no more from now on, if another takes them or there is no other at all; whether that is so."""
+        words = self._words
+        words[self._at + _STATE] = _LEAVING  # said first: of two that are tired at once, one stays
+        others = [words[at + _STATE] for at in _taken(words) if at != self._at]
+        if others and _READY not in others:
+            words[self._at + _STATE] = _READY
+            return False
+        return True
 
     def show(self, connections: int) -> None:
         """How many connections this worker has."""
         self._words[self._at + _CONNECTIONS] = connections
 
-    def fewest_elsewhere(self) -> int | None:
-        """The connections of the other worker that has fewest; None without another that takes any."""
+    def connections_elsewhere(self) -> list[int]:
+        """How many each other worker has that takes any."""
         words = self._words
-        counts = [words[at + _CONNECTIONS] for at in _taken(words) if at != self._at and words[at + _STATE] == _READY]
-        return min(counts, default=None)
+        return [words[at + _CONNECTIONS] for at in _taken(words) if at != self._at and words[at + _STATE] == _READY]
 
     def replaced(self) -> bool:
         """Whether this worker can go without a gap: after a reload, when all younger ones are ready."""

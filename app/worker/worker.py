@@ -23,12 +23,10 @@ from app.telemetry.logs import logger, request_id
 from app.worker.answer import Answer
 from app.worker.ending import hang_up, refusal
 from app.worker.queueing import QueueingWorker
+from app.worker.sharing import Share
 
 STALL_SECONDS = 5
 """How long a request thread waits for the next byte from a client, or for room to send it one."""
-
-COURTESY_SECONDS = 0.001
-"""How long a worker leaves a new connection to another that has fewer."""
 
 LEAVING_TICK_SECONDS = 0.05
 """How often a worker that was told to go looks whether it can."""
@@ -52,45 +50,43 @@ class Worker(QueueingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
-        self._polite_until = 0.0
-        self._was_polite_until = 0.0
 
     def run(self) -> None:
         """Bound every wait on a client, then serve. Connections inherit the bound from the socket they came through."""
         for listener in self.sockets:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
+        self.share = Share(self.seat)
         self._show_load()
         _log.info("worker_ready", pid=self.pid)
         self.seat.ready()
         super().run()
 
     def accept(self, listener: Any) -> None:
-        """Take a connection, unless another worker has fewer: that one is given a moment to take it first."""
-        now = monotonic()
-        fewest = None if now < self._was_polite_until else self.seat.fewest_elsewhere()
-        if fewest is not None and self.nr_conns > fewest + 1 + fewest // 4:
-            self._polite_until = now + COURTESY_SECONDS
-            self._was_polite_until = self._polite_until + 4 * COURTESY_SECONDS
+        """Take a connection, unless it is another worker's turn."""
+        if self.share.is_anothers(self.nr_conns, monotonic()):
             self.set_accept_enabled(False)
         else:
             super().accept(listener)
             self.seat.show(self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
-        """Listen or not; while being polite, not."""
-        super().set_accept_enabled(bool(enabled) and monotonic() >= self._polite_until)
+        """Listen or not; while it is another's turn, not."""
+        super().set_accept_enabled(bool(enabled) and not self.share.courtesy_left(monotonic()))
 
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """One turn of the loop, which is also when to see whether it is time to go."""
-        polite = self._polite_until - monotonic()
-        waits = [timeout or 0.0, *([polite] if polite > 0 else [])]
+        courtesy = self.share.courtesy_left(monotonic())
+        waits = [timeout or 0.0, *([courtesy] if courtesy else [])]
         if self._told_to_go is not None:
             waits.append(LEAVING_TICK_SECONDS)
         super().wait_for_and_dispatch_events(min(waits))
-        self.seat.show(self.nr_conns)
+        self.share.weigh(self.nr_conns, monotonic())
         if self._told_to_go is not None and self.alive:
             self._go_when_possible(self._told_to_go)
+        elif self.nr >= self.max_requests and self.alive and self.seat.rest():
+            _log.info("worker_retires", requests=self.nr)
+            self.alive = False
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """TERM: go, but not before it leaves a gap."""
@@ -149,8 +145,8 @@ class Worker(QueueingWorker):
         environ["wsgi.multithread"] = True
         environ[ARRIVED] = conn.arrived
         environ[REFUSED] = conn.refused
-        self._count_down()
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+        self.nr += 1
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived or self.share.gives_up_one():
             answer.force_close()
         try:
             self._answer(answer, environ)
@@ -175,13 +171,6 @@ class Worker(QueueingWorker):
         finally:
             if hasattr(body, "close"):
                 body.close()
-
-    def _count_down(self) -> None:
-        """``max_requests``: leave after so many; the listening socket stays, so nobody is turned away meanwhile."""
-        self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            _log.info("worker_retires", requests=self.nr)
-            self.alive = False
 
     def end_request(self, conn: Any, fs: "Future[Any]") -> None:
         """Back in the loop: only a connection that goes on needs anything done."""

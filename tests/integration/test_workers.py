@@ -1,5 +1,6 @@
 """Workers come and go, and nobody who asks notices."""
 
+import os
 import signal
 import socket
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.registry.repository import Repository
-from tests.client import Answer, exchange, message, read_answer
+from tests.client import Answer, exchange, message
 from tests.conftest import StartServer
 from tests.load import Load
 from tests.models import linear, slow
@@ -43,18 +44,24 @@ def _target(link: Path) -> str:
         return ""
 
 
-def test_connections_are_shared_out_evenly(pair: Server) -> None:
-    for _ in range(5):
-        kept = []
-        for _ in range(16):
-            kept.append(socket.create_connection((HOST, pair.port), timeout=10))
-            kept[-1].sendall(ASK)
-        assert all(read_answer(connection).status == 200 for connection in kept)
-        assert sum(connections(pair)) == 16
-        assert min(connections(pair)) >= 4
-        for connection in kept:
-            connection.close()
-        wait_until(lambda: sum(connections(pair)) == 0, 5, "the connections to close")
+def evenly(server: Server, total: int) -> bool:
+    shared = connections(server)
+    return len(shared) == 2 and sum(shared) >= total - 1 and min(shared) >= total * 3 // 8
+
+
+def test_connections_are_shared_out_evenly_also_with_one_who_comes_later(pair: Server) -> None:
+    load = Load(pair.port, connections=16, rate=160).start()
+    for _ in range(2):
+        wait_until(lambda: evenly(pair, 16), 10, f"an even share, not {connections(pair)}")
+        pair.signal(signal.SIGHUP)
+        before = set(pair.workers)
+        wait_until(lambda old=before: not set(pair.workers) & old and len(pair.workers) == 2, 40, "new workers")  # type: ignore[misc]
+    victim = pair.workers[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in pair.workers and len(pair.workers) == 2, 20, "a successor")
+    wait_until(lambda: evenly(pair, 16), 10, f"an even share with the successor, not {connections(pair)}")
+    outcome = load.stop()
+    assert len(outcome.wrong) <= 16, "only what the killed one was working on"
 
 
 def test_a_reload_loses_nobody_without_a_proxy_either(pair: Server) -> None:

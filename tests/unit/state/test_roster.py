@@ -32,19 +32,19 @@ def test_the_table_is_the_same_for_whoever_opens_it(roster: Roster, tmp_path: Pa
     assert seat.stopping
 
 
-def test_the_fewest_connections_of_the_others(roster: Roster) -> None:
+def test_the_connections_of_the_others(roster: Roster) -> None:
     one, two, three = _ready(roster, 1, 2, 3)
     one.show(1)
     two.show(5)
     three.show(4)
-    assert [seat.fewest_elsewhere() for seat in (one, two, three)] == [4, 1, 1]
+    assert [seat.connections_elsewhere() for seat in (one, two, three)] == [[5, 4], [1, 4], [1, 5]]
 
 
 def test_those_who_take_none_do_not_count(roster: Roster) -> None:
     one, two = _ready(roster, 1, 2)
     roster.board(3)
-    two.leave()
-    assert one.fewest_elsewhere() is None
+    two.rest()
+    assert one.connections_elsewhere() == []
 
 
 def test_without_a_reload_a_worker_may_go_at_once(roster: Roster) -> None:
@@ -71,6 +71,18 @@ def test_the_old_stay_while_the_new_fail(roster: Roster) -> None:
     roster.board(2)
     roster.vacate(2)
     assert not one.replaced()
+
+
+def test_one_who_is_tired_leaves_only_while_another_is_there(roster: Roster) -> None:
+    (alone,) = _ready(roster, 1)
+    assert alone.rest(), "nobody could take over"
+    one, two = _ready(roster, 2, 3)
+    roster.vacate(1)
+    assert one.rest()
+    assert two.connections_elsewhere() == []
+    assert not two.rest(), "the other has left already"
+    roster.board(4).ready()
+    assert two.rest()
 
 
 def test_more_workers_than_seats_are_refused(roster: Roster) -> None:
