@@ -236,7 +236,7 @@ class Settings:
         None,
         Path,
         "a folder in memory",
-        "What the workers of one server share while it runs. Gunicorn's configuration makes one and removes it.",
+        "Where each server makes a folder that its workers share while it runs; without it in /dev/shm.",
     )
     statsd_host: str = setting(
         "SLUICE_STATSD_HOST", "", matching(r"[A-Za-z0-9._:-]+"), "a name or address", "Where metrics go as statsd."
