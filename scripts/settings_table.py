@@ -27,7 +27,7 @@ This page is written by `python scripts/settings_table.py` from `config/settings
 def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return "`on`" if default else "`off`"
-    text = " ".join(default) if isinstance(default, tuple) else str(default or "" if default is None else default)
+    text = " ".join(default) if isinstance(default, tuple) else "" if default is None else str(default)
     return f"`{text}`" if text else "none"
 
 
