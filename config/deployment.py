@@ -52,12 +52,27 @@ class ModelDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Environment:
+    """A running server that scripts deploy to. ``key_variable`` names the environment variable that holds its API key.
+
+    ``command`` brings an image there (``{image}`` stands for it); without one the platform does that by itself.
+    """
+
+    url: str
+    key_variable: str = "SLUICE_API_KEY"
+    model: str | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
-    """The whole file."""
+    """The whole file. ``registry`` is where scripts get models from: a folder, or an http(s) address."""
 
     default_model: str | None = None
     cache: CacheDeployment = field(default_factory=CacheDeployment)
     models: Mapping[str, ModelDeployment] = field(default_factory=dict)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    registry: str = "models"
 
 
 class _Mode(fields.String):
@@ -101,7 +116,25 @@ class _ModelSchema(Schema):
         return ModelDeployment(**data)
 
 
+class _EnvironmentSchema(Schema):
+    url = fields.String(required=True, validate=validate.Regexp(r"^https?://\S+\Z", error="must be http(s)://..."))
+    key_variable = fields.String(
+        validate=validate.Regexp(r"^[A-Z][A-Z0-9_]*\Z", error="must be the name of an environment variable")
+    )
+    model = fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name"))
+    command = fields.List(fields.String(validate=validate.Length(min=1)))
+
+    @post_load
+    def _build(self, data: dict[str, Any], **_: Any) -> Environment:
+        return Environment(**data | {"command": tuple(data.get("command", ()))})
+
+
 class _DeploymentSchema(Schema):
+    environments = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(NAME, error="must be a name")),
+        values=fields.Nested(_EnvironmentSchema),
+    )
+    registry = fields.String(validate=validate.Length(min=1))
     default_model = fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name"))
     cache = fields.Nested(_CacheSchema)
     models = fields.Dict(
@@ -140,7 +173,8 @@ def _explain(text: str, path: str) -> str:
     if text != "Unknown field.":
         return text
     steps = path.partition(": ")[2].split(".")
-    schema: type[Schema] = _ModelSchema if steps[0] == "models" else _DeploymentSchema
+    kinds: dict[str, type[Schema]] = {"models": _ModelSchema, "environments": _EnvironmentSchema}
+    schema: type[Schema] = kinds.get(steps[0], _DeploymentSchema)
     nested = {"cache": _CacheSchema, "batching": _BatchSchema}
     return f"unknown key; allowed: {_keys(nested.get(steps[-2] if len(steps) > 1 else '', schema))}"
 

@@ -269,6 +269,14 @@ class Settings:
         "0 to 100000",
         "gRPC calls that may wait for a thread in each process; the next one is refused.",
     )
+    remote_url: str = setting(
+        "SLUICE_URL",
+        "http://127.0.0.1:8000",
+        matching(r"https?://\S+"),
+        "an http(s) address",
+        "The running server that `flask traffic` and `flask rollout` talk to.",
+    )
+    remote_api_key: str = setting("SLUICE_API_KEY", "", str, "an API key", "The key they show there.", secret=True)
     greeting: bool = setting(
         "SLUICE_GREETING", False, switch, "on, off", "Print the address and a curl that works once ready."
     )

@@ -30,10 +30,8 @@ def running(tmp_path: Path, repository: Repository) -> Iterator[Server]:
 
 
 @pytest.fixture
-def shell(running: Server, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    monkeypatch.setenv("SLUICE_URL", running.url)
-    monkeypatch.setenv("SLUICE_API_KEY", ADMIN)
-    return CommandLine(repository.root).but(SLUICE_AUTH="off")
+def shell(running: Server, repository: Repository) -> CommandLine:
+    return CommandLine(repository.root).but(SLUICE_AUTH="off", SLUICE_URL=running.url, SLUICE_API_KEY=ADMIN)
 
 
 def test_traffic_is_set_shown_and_taken_back(shell: CommandLine, running: Server) -> None:
@@ -89,9 +87,9 @@ def test_mistakes_are_one_sentence(shell: CommandLine, words: list[str], said: s
     assert "Traceback" not in outcome.err
 
 
-def test_on_a_terminal_the_table_is_drawn_again_and_again(running: Server, shell: CommandLine) -> None:
+def test_on_a_terminal_the_table_is_drawn_again_and_again(shell: CommandLine) -> None:
     ours, theirs = pty.openpty()
-    env = {**os.environ, **shell.environment, "SLUICE_URL": running.url, "SLUICE_API_KEY": ADMIN, "TERM": "xterm"}
+    env = {**os.environ, **shell.environment, "TERM": "xterm"}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "traffic", "show", "linear"]
     with Popen(command, cwd=ROOT, env=env, stdin=DEVNULL, stdout=theirs, stderr=theirs) as watching:
         os.close(theirs)
