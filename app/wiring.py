@@ -21,8 +21,8 @@ from app.metrics_wiring import build_access_log, build_observation
 from app.predictor import Predictor
 from app.registry.announcements import Announcements
 from app.registry.registry import Registry
-from app.registry.watch import Watch
 from app.registry.repository import Repository
+from app.registry.watch import Watch
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
