@@ -81,13 +81,11 @@ class Routing:
 class Services:
     """The collaborators of the API and of the commands, and the few limits they enforce themselves.
 
-    ``address`` is where this server listens, for printed examples; ``remote`` is the address of the one that commands
-    talk to, and the key they show there. ``closing`` is set when the server ends, while it
+    ``address`` is where this server listens, for printed examples. ``closing`` is set when the server ends, while it
     still answers. ``access_log`` is None when it is off. ``timeouts`` are seconds by model, for callers that name none.
     """
 
     address: str
-    remote: tuple[str, str]
     registry: Registry
     announcements: Announcements
     watch: Watch

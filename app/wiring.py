@@ -63,7 +63,6 @@ def build_services(settings: Settings) -> Services:
     announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
-        remote=(settings.remote_url, settings.remote_api_key),
         registry=registry,
         announcements=announcements,
         watch=Watch(registry, announcements, settings.watch_models, logger("sluice.registry")),

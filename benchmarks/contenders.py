@@ -57,7 +57,7 @@ def contenders(workload: Workload) -> dict[str, Contender]:
         for each in (
             Contender(
                 "sluice",
-                "Sluice, everything on",
+                "Sluice, full stack without keys",
                 ("-m", "gunicorn"),
                 predict,
                 predict,
@@ -88,8 +88,23 @@ def contenders(workload: Workload) -> dict[str, Contender]:
                 _by_position,
                 **rival,
             ),
+            Contender(
+                "bare_fastapi_columns",
+                "the same FastAPI, answering in columns",
+                ("bare_fastapi.py",),
+                "/predict",
+                "/predict_columns",
+                _by_column,
+                **rival,
+            ),
         )
     }
+
+
+def _by_column(answer: dict[str, Any]) -> list[float]:
+    if "labels" not in answer:
+        return _by_position(answer)
+    return [shares[1] for shares in answer["probabilities"]]
 
 
 def _by_label(answer: dict[str, Any]) -> list[float]:

@@ -45,8 +45,8 @@ SCENARIOS = {
             "1,000 rows of 20 numbers in one JSON request",
             rows=1000,
             connections=8,
-            contenders=_FOUNDATION,
-            goals=(Goal("bare_fastapi", "rows_per_s", 2.2),),
+            contenders=(*_FOUNDATION, "bare_fastapi_columns"),
+            goals=(Goal("bare_fastapi", "rows_per_s", 2.2), Goal("bare_fastapi_columns", "rows_per_s", 2.2)),
         ),
     )
 }

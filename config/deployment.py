@@ -130,17 +130,17 @@ class _EnvironmentSchema(Schema):
 
 
 class _DeploymentSchema(Schema):
-    environments = fields.Dict(
-        keys=fields.String(validate=validate.Regexp(NAME, error="must be a name")),
-        values=fields.Nested(_EnvironmentSchema),
-    )
-    registry = fields.String(validate=validate.Length(min=1))
     default_model = fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name"))
     cache = fields.Nested(_CacheSchema)
     models = fields.Dict(
         keys=fields.String(validate=validate.Regexp(NAME, error="must be a model's folder name")),
         values=fields.Nested(_ModelSchema),
     )
+    environments = fields.Dict(
+        keys=fields.String(validate=validate.Regexp(NAME, error="must be a name")),
+        values=fields.Nested(_EnvironmentSchema),
+    )
+    registry = fields.String(validate=validate.Length(min=1))
 
     @post_load
     def _build(self, data: dict[str, Any], **_: Any) -> Deployment:

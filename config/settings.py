@@ -11,9 +11,6 @@ from pathlib import Path
 
 from config.values import choice, given_value, integer, matching, setting, switch, words
 
-_state_url = matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+")
-_factory_path = matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -36,11 +33,7 @@ class Settings:
         "SLUICE_MODELS_DIR", Path("models"), Path, "a folder", "The model repository: `<name>/<version>/model.onnx`."
     )
     watch_models: bool = setting(
-        "SLUICE_WATCH_MODELS",
-        True,
-        switch,
-        "on, off",
-        "Serve versions that appear or change in the repository while the server runs; `off` waits to be told.",
+        "SLUICE_WATCH_MODELS", True, switch, "on, off", "Serve versions that come or change while the server runs."
     )
     deployment_file: Path = setting(
         "SLUICE_DEPLOYMENT_FILE",
@@ -114,7 +107,7 @@ class Settings:
     redis_url: str = setting(
         "SLUICE_REDIS_URL",
         "memory://",
-        _state_url,
+        matching(r"memory://|rediss?(\+cluster)?://[^\s]+|unix://[^\s]+"),
         "memory://, redis://, rediss://, unix://, redis+cluster://, rediss+cluster://",
         "Where workers and machines share the cache and what they count. `memory://` is this worker alone.",
         secret=True,
@@ -122,7 +115,7 @@ class Settings:
     redis_credentials: str = setting(
         "SLUICE_REDIS_CREDENTIALS",
         "",
-        _factory_path,
+        matching(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"),
         "package.module:function",
         "Function that makes a redis-py credential provider, such as one for Microsoft Entra ID.",
     )
@@ -270,11 +263,7 @@ class Settings:
         "gRPC calls that may wait for a thread in each process; the next one is refused.",
     )
     remote_url: str = setting(
-        "SLUICE_URL",
-        "http://127.0.0.1:8000",
-        matching(r"https?://\S+"),
-        "an http(s) address",
-        "The running server that `flask traffic` and `flask rollout` talk to.",
+        "SLUICE_URL", "http://127.0.0.1:8000", matching(r"https?://\S+"), "http(s)://...", "Server of the commands."
     )
     remote_api_key: str = setting("SLUICE_API_KEY", "", str, "an API key", "The key they show there.", secret=True)
     greeting: bool = setting(

@@ -120,6 +120,8 @@ class Load:
             answer = read_answer(connection, "POST")
         except (OSError, ValueError, HTTPException) as error:
             self._note(request_id, begun, repr(error))
+            if connection:
+                connection.close()
             return None
         wrong = question.wrong(answer)
         if answer.headers.get("x-request-id") != request_id:

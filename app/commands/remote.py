@@ -9,8 +9,6 @@ from urllib.request import Request, urlopen
 
 import click
 
-from app.services import services
-
 TIMEOUT_S = 30.0
 
 
@@ -105,17 +103,14 @@ def _refused(error: HTTPError) -> RemoteFailed:
 
 
 def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--url`` and ``--api-key``: another server, or somebody else, than the settings say."""
-    url = click.option("--url", help="The running server; else SLUICE_URL.")
-    key = click.option("--api-key", help="Who asks; else SLUICE_API_KEY.")
+    """``--url`` and ``--api-key``, each also from the environment."""
+    url = click.option(
+        "--url",
+        envvar="SLUICE_URL",
+        default="http://127.0.0.1:8000",
+        show_default=True,
+        show_envvar=True,
+        help="The running server.",
+    )
+    key = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
     return url(key(command))
-
-
-def remote_of(url: str | None, api_key: str | None) -> Remote:
-    """The server that was named, or that of the settings.
-
-    Raises:
-        RemoteFailed: the address is none.
-    """
-    address, key = services().remote
-    return Remote(url or address, api_key or key or None)

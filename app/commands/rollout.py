@@ -6,7 +6,7 @@ import click
 
 from app.commands.keys import Duration
 from app.commands.output import print_json
-from app.commands.remote import remote_of, remote_options
+from app.commands.remote import Remote, remote_options
 from app.commands.screen import draw_history, draw_rollout, show
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,7 +35,7 @@ def start(
     steps: str,
     interval: float,
     as_json: bool,
-    url: str | None,
+    url: str,
     api_key: str | None,
     **told: Any,
 ) -> None:
@@ -46,7 +46,7 @@ def start(
         raise click.BadParameter("write percentages with commas, for example 5,25,50", param_hint="--steps") from None
     body = {name: value for name, value in told.items() if value is not None}
     body |= {"canary": canary, "steps": shares, "interval_s": interval}
-    _tell(remote_of(url, api_key).post(f"/v1/models/{model}/rollouts", body), as_json)
+    _tell(Remote(url, api_key).post(f"/v1/models/{model}/rollouts", body), as_json)
 
 
 @rollout.command()
@@ -54,9 +54,9 @@ def start(
 @click.option("--once", is_flag=True, help="Print one time, on a terminal too.")
 @as_json_option
 @remote_options
-def status(model: str, once: bool, as_json: bool, url: str | None, api_key: str | None) -> None:
+def status(model: str, once: bool, as_json: bool, url: str, api_key: str | None) -> None:
     """Where it stands, and what the judge makes of it now; on a terminal it goes on until Ctrl-C."""
-    remote = remote_of(url, api_key)
+    remote = Remote(url, api_key)
     show(lambda: remote.get(f"/v1/models/{model}/rollouts"), draw_rollout, as_json, once)
 
 
@@ -64,27 +64,27 @@ def status(model: str, once: bool, as_json: bool, url: str | None, api_key: str 
 @click.argument("model")
 @as_json_option
 @remote_options
-def promote(model: str, as_json: bool, url: str | None, api_key: str | None) -> None:
+def promote(model: str, as_json: bool, url: str, api_key: str | None) -> None:
     """Give the canary all traffic now, whatever the judge would say."""
-    _tell(remote_of(url, api_key).post(f"/v1/models/{model}/rollouts/promote"), as_json)
+    _tell(Remote(url, api_key).post(f"/v1/models/{model}/rollouts/promote"), as_json)
 
 
 @rollout.command()
 @click.argument("model")
 @as_json_option
 @remote_options
-def abort(model: str, as_json: bool, url: str | None, api_key: str | None) -> None:
+def abort(model: str, as_json: bool, url: str, api_key: str | None) -> None:
     """Give the stable version all traffic back now."""
-    _tell(remote_of(url, api_key).post(f"/v1/models/{model}/rollouts/abort"), as_json)
+    _tell(Remote(url, api_key).post(f"/v1/models/{model}/rollouts/abort"), as_json)
 
 
 @rollout.command()
 @click.argument("model")
 @as_json_option
 @remote_options
-def history(model: str, as_json: bool, url: str | None, api_key: str | None) -> None:
+def history(model: str, as_json: bool, url: str, api_key: str | None) -> None:
     """Every rollout of a model and how it ended."""
-    data = remote_of(url, api_key).get(f"/v1/models/{model}/rollouts")
+    data = Remote(url, api_key).get(f"/v1/models/{model}/rollouts")
     if as_json:
         print_json(data)
     else:

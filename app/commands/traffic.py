@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.commands.output import print_json
-from app.commands.remote import remote_of, remote_options
+from app.commands.remote import Remote, remote_options
 from app.commands.screen import draw_traffic, show
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -43,7 +43,7 @@ def set_traffic(
     body.pop("shadows", None)
     body |= {"weights": _percents(weights), "shadow": _percents(told["shadows"])}
     body["variants"] = dict(_pair(word) for word in told["variants"])
-    remote = remote_of(url, api_key)
+    remote = Remote(url, api_key)
     after = remote.put(f"/v1/models/{model}/traffic", body, generation)
     _tell(after, as_json)
 
@@ -53,9 +53,9 @@ def set_traffic(
 @click.option("--once", is_flag=True, help="Print the table one time, on a terminal too.")
 @as_json_option
 @remote_options
-def show_traffic(model: str, once: bool, as_json: bool, url: str | None, api_key: str | None) -> None:
+def show_traffic(model: str, once: bool, as_json: bool, url: str, api_key: str | None) -> None:
     """The plan and what each version did under it; on a terminal it goes on until Ctrl-C."""
-    remote, root = remote_of(url, api_key), f"/v1/models/{model}"
+    remote, root = Remote(url, api_key), f"/v1/models/{model}"
 
     def fetch() -> Any:
         return {"traffic": remote.get(f"{root}/traffic"), "experiment": remote.get(f"{root}/experiment")}
@@ -67,9 +67,9 @@ def show_traffic(model: str, once: bool, as_json: bool, url: str | None, api_key
 @click.argument("model")
 @as_json_option
 @remote_options
-def rollback(model: str, as_json: bool, url: str | None, api_key: str | None) -> None:
+def rollback(model: str, as_json: bool, url: str, api_key: str | None) -> None:
     """Return to the plan before; a rollout that runs is aborted."""
-    _tell(remote_of(url, api_key).post(f"/v1/models/{model}/traffic/rollback"), as_json)
+    _tell(Remote(url, api_key).post(f"/v1/models/{model}/traffic/rollback"), as_json)
 
 
 def _tell(after: Any, as_json: bool) -> None:

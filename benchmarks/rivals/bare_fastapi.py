@@ -66,6 +66,20 @@ async def predict_many(body: ManyRows) -> Answers:
     return Answers(predictions=[{"label": label, "probabilities": shares} for label, shares in pairs])
 
 
+class Columns(BaseModel):
+    """The same answers as two lists: less to make and less to write, for callers who can use them so."""
+
+    labels: list[int]
+    probabilities: list[list[float]]
+
+
+@app.post("/predict_columns")
+async def predict_columns(body: ManyRows) -> Columns:
+    """Many rows in one request, answered in columns: the fastest this route can be made."""
+    labels, probabilities = session.run(None, {"X": np.asarray(body.instances, dtype=np.float32)})
+    return Columns(labels=labels.tolist(), probabilities=probabilities.tolist())
+
+
 def serve(core: int, port: int) -> None:
     """One process on one core."""
     os.sched_setaffinity(0, {core})

@@ -13,7 +13,7 @@ import pytest
 
 from tests.servers import Server
 
-WIDE = "digits|churn|^/predict|diabetes/versions"
+WIDE = "digits|churn|^/predict|^/invocations|^/score|diabetes/(versions|warm)"
 DOCUMENT = "/openapi.json"
 METHODS = {"get", "post", "put", "patch", "delete"}
 ENDING = ("/unload", "/traffic", "/rollouts")

@@ -30,8 +30,10 @@ def running(tmp_path: Path, repository: Repository) -> Iterator[Server]:
 
 
 @pytest.fixture
-def shell(running: Server, repository: Repository) -> CommandLine:
-    return CommandLine(repository.root).but(SLUICE_AUTH="off", SLUICE_URL=running.url, SLUICE_API_KEY=ADMIN)
+def shell(running: Server, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.setenv("SLUICE_URL", running.url)
+    monkeypatch.setenv("SLUICE_API_KEY", ADMIN)
+    return CommandLine(repository.root).but(SLUICE_AUTH="off")
 
 
 def test_traffic_is_set_shown_and_taken_back(shell: CommandLine, running: Server) -> None:
@@ -75,7 +77,7 @@ def test_a_rollout_from_start_to_history(shell: CommandLine) -> None:
         (["traffic", "set", "linear", "v7=100"], "has no version 'v7'"),
         (["traffic", "show", "nothing"], "no model 'nothing'"),
         (["rollout", "start", "linear", "v2", "--steps", "five"], "5,25,50"),
-        (["traffic", "show", "linear", "--url", "http://127.0.0.1:9"], "is the server running?"),
+        (["traffic", "show", "linear", "--url", "http://127.0.0.1:9"], "is the server running"),
         (["traffic", "show", "linear", "--url", "file:///etc"], "is no address of a server"),
         (["traffic", "show", "linear", "--api-key", "wrong"], "Set SLUICE_API_KEY"),
     ],
