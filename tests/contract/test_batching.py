@@ -75,6 +75,9 @@ class Clients:
         right = (answer.status, told.get("prediction")) == ((200, number) if kind == "good" else (500, None))
         mine = answer.headers["x-request-id"] == told["request_id"] == f"row-{number}"
         self._note(kind, "" if right and mine else f"{number} ({kind}): {answer.status} {answer.body[:200]!r}")
+        if answer.headers.get("connection") == "close":  # a worker gives up connections to one that has fewer
+            connection.close()
+            return None
         return connection
 
     def _note(self, kind: str, wrong: str) -> None:
