@@ -139,7 +139,8 @@ def _v2(answer: Any) -> Seen:
 
 def _rpc(reply: Reply, sums: list[float] | None) -> Seen:
     found = re.search(r"\.data\[(\d+)\]: (\w+)", reply.message)
-    return _seen(reply.trailers, sums, found, reply.code is StatusCode.RESOURCE_EXHAUSTED)
+    cache = {"x-cache": reply.answer.parameters["cache"].string_param} if reply.answer else {}
+    return _seen({**reply.trailers, **cache}, sums, found, reply.code is StatusCode.RESOURCE_EXHAUSTED)
 
 
 def _seen(said: Mapping[str, str], sums: list[float] | None, found: Any, refused: bool) -> Seen:
