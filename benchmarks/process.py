@@ -50,7 +50,7 @@ class Running:
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            connection.request("POST", path, body, {"Content-Type": "application/json", **self.contender.headers})
             response = connection.getresponse()
             return response.status, response.read()
         finally:
