@@ -38,6 +38,9 @@ COLUMNS = {
 
 Rows = Sequence[Mapping[str, Any]]
 
+WARM = CASES[0]["rows"][0] | {"count": 99, "note": "warm"}
+"""A row of no case."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -151,8 +154,11 @@ def _seen(said: Mapping[str, str], sums: list[float] | None, found: Any, refused
 
 @pytest.fixture(scope="module")
 def free(house: House) -> Key:
-    """A key without limits, known to both servers."""
-    return known(house, make_key(house.data, "predictor"))
+    """A key without limits, known to both servers, which have found their Redis: a busy machine may take a while."""
+    key = known(house, make_key(house.data, "predictor"))
+    for door in (v1, rpc_typed):
+        wait_until(lambda door=door: "hit" in (door(house, key, [WARM]).cache or ""), 30, "the cache to remember")
+    return key
 
 
 def known(house: House, key: Key) -> Key:
