@@ -88,6 +88,7 @@ class DeadlineExceeded(SluiceError):
 
     def __init__(self, waited_s: float) -> None:
         super().__init__(f"The deadline passed after {waited_s * 1000:.0f} ms of waiting; nothing was computed.")
+        self.waited_s = waited_s
 
 
 class Overloaded(SluiceError):

@@ -46,10 +46,14 @@ def put_load(running: Running, scenario: Scenario, workload: Workload, number: i
     """
     path = running.contender.path(scenario.rows)
     client = ["wrk", f"-t{CLIENT_THREADS}", f"-c{scenario.connections}", f"-d{seconds}s", "-s", str(SCRIPT)]
-    script = [str(workload.pool_file), str(scenario.rows), path, str(number)]
+    script = [str(workload.pool_file), str(scenario.rows), path, str(number), str(scenario.distinct)]
+    headers = "".join(f"{name}: {value}\r\n" for name, value in running.contender.headers.items())
     cpu_before = running.cpu_s()
     done = subprocess.run(
-        [*client, f"http://127.0.0.1:{running.port}", "--", *script], capture_output=True, text=True, check=False
+        [*client, f"http://127.0.0.1:{running.port}", "--", *script, headers],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     cpu = running.cpu_s() - cpu_before
     if done.returncode or "{" not in done.stdout:

@@ -50,7 +50,7 @@ class Running:
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            connection.request("POST", path, body, {"Content-Type": "application/json", **self.contender.headers})
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -76,7 +76,7 @@ def start(contender: Contender, workload: Workload, rows: int, folder: Path) -> 
     Raises:
         ServerFailed: it ended, or took too long.
     """
-    port, log = _free_port(), folder / f"{contender.name}.log"
+    port, log = free_port(), folder / f"{contender.name}.log"
     variables = {"PORT": str(port), "WEB_CONCURRENCY": str(WORKERS), "ORT_DISABLE_TELEMETRY": "1"}
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -108,7 +108,8 @@ def _await(running: Running, workload: Workload, rows: int) -> None:
     raise ServerFailed(f"{running.contender.name} did not start:\n{running.log.read_text(errors='replace')[-1500:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

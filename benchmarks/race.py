@@ -9,10 +9,10 @@ from statistics import median
 from benchmarks.contenders import Contender
 from benchmarks.load import Window, put_load
 from benchmarks.process import Running, start
-from benchmarks.scenarios import Goal, Scenario
+from benchmarks.redis_server import RedisProcess
+from benchmarks.scenarios import Gap, Goal, Scenario
 from benchmarks.workload import Workload
 
-OURS = "sluice"
 WARM_UP_S = 2
 
 
@@ -31,12 +31,16 @@ class Race:
 
     def ratios(self, rival: str, metric: str = "requests_per_s") -> list[float]:
         """Ours over the rival's, round by round, smallest first."""
-        pairs = zip(self.windows[OURS], self.windows[rival], strict=True)
-        return sorted(getattr(ours, metric) / max(getattr(other, metric), 1e-9) for ours, other in pairs)
+        return self.compared(Goal(rival, metric, 0.0))
 
-    def reached(self, goal: Goal) -> float:
-        """The median ratio the goal is about."""
-        return median(self.ratios(goal.rival, goal.metric))
+    def compared(self, goal: Goal | Gap) -> list[float]:
+        """What the goal is about, round by round, smallest first."""
+        pairs = zip(self.windows[self.scenario.ours], self.windows[goal.rival], strict=True)
+        return sorted(goal.compare(getattr(ours, goal.metric), getattr(other, goal.metric)) for ours, other in pairs)
+
+    def reached(self, goal: Goal | Gap) -> float:
+        """The median of that."""
+        return median(self.compared(goal))
 
     @property
     def errors(self) -> int:
@@ -44,10 +48,18 @@ class Race:
         return sum(window.errors for rounds in self.windows.values() for window in rounds)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What every race of a run takes place with: the contenders, what they serve, and the Redis servers by name."""
+
+    everyone: Mapping[str, Contender]
+    workload: Workload
+    backing: Mapping[str, RedisProcess]
+
+
 def run_race(
     scenario: Scenario,
-    everyone: Mapping[str, Contender],
-    workload: Workload,
+    course: Course,
     rounds: int,
     seconds: int,
     logs: Path,
@@ -58,7 +70,10 @@ def run_race(
     Raises:
         ServerFailed, LoadFailed: somebody does not start, answers wrongly, or wrk fails.
     """
+    everyone, workload = course.everyone, course.workload
     with ExitStack() as stack:
+        for name in {each for one in scenario.contenders for each in everyone[one].needs}:
+            stack.enter_context(course.backing[name].running(logs))
         running: list[Running] = []
         for name in scenario.contenders:
             tell(f"{scenario.name}: starting {name}")
@@ -67,6 +82,8 @@ def run_race(
         for server in running:
             tell(f"{scenario.name}: warming up {server.contender.name}")
             put_load(server, scenario, workload, 0, WARM_UP_S)
+        for name in scenario.paused:
+            course.backing[name].pause()
         windows: dict[str, list[Window]] = {name: [] for name in scenario.contenders}
         for number in range(1, rounds + 1):
             for server in running:

@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.contenders import ROOT, WORKERS, Contender
-from benchmarks.race import OURS, Race
-from benchmarks.scenarios import Goal
+from benchmarks.race import Race
+from benchmarks.scenarios import Gap, Goal
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 SHOWN = ("fastapi", "flask", "gunicorn", "numpy", "onnxruntime", "orjson", "pydantic", "uvicorn", "werkzeug")
@@ -50,7 +50,7 @@ def _line(race: Race, contender: Contender) -> tuple[str, ...]:
         f"{typical.p99_ms:.2f}",
         f"{typical.cpu_us:,.0f}",
         str(typical.errors),
-        "" if contender.name == OURS else _spread(race.ratios(contender.name)),
+        "" if contender.name == race.scenario.ours else _spread(race.ratios(contender.name)),
     )
 
 
@@ -63,10 +63,9 @@ def verdicts(race: Race) -> list[str]:
     return [_verdict(goal, race.reached(goal)) for goal in race.scenario.goals]
 
 
-def _verdict(goal: Goal, measured: float) -> str:
-    word = "reached" if measured >= goal.at_least else "MISSED"
-    metric = goal.metric.replace("_per_", "/")
-    return f"{word}: {metric} at least {goal.at_least:g} x {goal.rival}; measured {measured:.2f}"
+def _verdict(goal: Goal | Gap, measured: float) -> str:
+    word = "reached" if goal.reached(measured) else "MISSED"
+    return f"{word}: {goal.words()}; measured {measured:.2f}"
 
 
 def surroundings(versions: Mapping[str, str]) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def as_json(races: list[Race], around: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(race: Race) -> dict[str, Any]:
-    rivals = [name for name in race.scenario.contenders if name != OURS]
+    rivals = [name for name in race.scenario.contenders if name != race.scenario.ours]
     return {
         "connections": race.scenario.connections,
         "rows_per_request": race.scenario.rows,
@@ -103,7 +102,8 @@ def _as_json(race: Race) -> dict[str, Any]:
 
 def section(race: Race, everyone: Mapping[str, Contender], around: Mapping[str, Any], command: str) -> str:
     """One scenario's part of RESULTS.md."""
-    scenario, rounds = race.scenario, len(race.windows[OURS])
+    scenario = race.scenario
+    rounds = len(race.windows[scenario.ours])
     lines = [
         f"## {scenario.title}",
         f"`{command}`: {scenario.connections} connections, {WORKERS} workers each, median of {rounds} rounds.",

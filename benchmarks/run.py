@@ -13,7 +13,8 @@ from benchmarks.contenders import Contender, contenders
 from benchmarks.environment import BUILD, EnvironmentFailed, installed
 from benchmarks.load import LoadFailed, require_wrk
 from benchmarks.process import ServerFailed
-from benchmarks.race import Race, run_race
+from benchmarks.race import Course, Race, run_race
+from benchmarks.redis_server import RedisFailed, RedisProcess
 from benchmarks.report import as_json, keep, section, surroundings, table, verdicts
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.workload import build_workload
@@ -51,13 +52,15 @@ def measure(options: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     tell("training and converting the model")
     workload = build_workload(folder)
-    everyone = contenders(workload)
+    backing = {name: RedisProcess() for name in ("redis", "silent")}
+    everyone = contenders(workload, backing)
+    course = Course(everyone, workload, backing)
     chosen = [SCENARIOS[name] for name in options.scenario or SCENARIOS]
     versions = install(everyone, {name for scenario in chosen for name in scenario.contenders})
     around = surroundings(versions)
     races: list[Race] = []
     for scenario in chosen:
-        race = run_race(scenario, everyone, workload, options.rounds, options.seconds, folder, tell)
+        race = run_race(scenario, course, options.rounds, options.seconds, folder, tell)
         races.append(race)
         if not options.json:
             print(f"\n{scenario.title}\n\n{table(race, everyone)}\n", *verdicts(race), sep="\n", flush=True)
@@ -76,5 +79,5 @@ def command() -> str:
 if __name__ == "__main__":
     try:
         sys.exit(measure(arguments()))
-    except (EnvironmentFailed, LoadFailed, ServerFailed) as error:
+    except (EnvironmentFailed, LoadFailed, RedisFailed, ServerFailed) as error:
         sys.exit(f"bench: {error}")

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from sklearn.ensemble import GradientBoostingClassifier
 
 from app.registry.manifest import Feature, GoldenRow, Manifest, Output
 from app.registry.repository import Repository
+from benchmarks.costly import slowed_down
 
 FEATURES = 20
 TREES = 100
 POOL_ROWS = 20_000
 SEED = 20261122
 NAME = "gradient-boosting"
+COSTLY_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Workload:
     model_file: Path
     deployment_file: Path
     pool_file: Path
+    costly_repository: Path
+    far_only_file: Path
     model_name: str = NAME
 
     def sample(self, rows: int) -> tuple[bytes, list[float]]:
@@ -58,7 +62,18 @@ def build_workload(folder: Path) -> Workload:
     deployment.write_text(f"default_model: {NAME}\n")
     pool = folder / "rows.txt"
     pool.write_bytes(_pool())
-    return Workload(repository, stored / "model.onnx", deployment, pool)
+    costly = folder / "costly-models"
+    shutil.rmtree(costly, ignore_errors=True)
+    slowed = slowed_down(model, rows_like(1), COSTLY_S)
+    Repository(costly).add(replace(manifest, sha256=hashlib.sha256(slowed).hexdigest()), slowed, {})
+    far_only = folder / "far-only.yaml"
+    far_only.write_text(f"default_model: {NAME}\ncache: {{l1: off, l2: on}}\n")
+    return Workload(repository, stored / "model.onnx", deployment, pool, costly, far_only)
+
+
+def rows_like(rows: int) -> Any:
+    """Rows as the model takes them."""
+    return np.random.default_rng(rows).normal(size=(rows, FEATURES)).astype(np.float32)
 
 
 def _body(values: NDArray[np.float64]) -> bytes:

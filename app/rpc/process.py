@@ -5,6 +5,8 @@ import os
 import signal
 from threading import Thread
 
+import uvloop
+
 from app.processors import rest_collector
 from app.rpc.server import Limits, RpcServer
 from app.services import Services
@@ -26,7 +28,7 @@ def main() -> None:
         raise SystemExit(f"sluice: {error}") from None
     services.start()
     rest_collector()
-    asyncio.run(_serve(services, settings))
+    uvloop.run(_serve(services, settings))
 
 
 async def _serve(services: Services, settings: Settings) -> None:

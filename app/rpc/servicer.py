@@ -80,7 +80,7 @@ class Servicer:
         asked = here.steered(Request(request.model_name, version, rows, freshness), call.metadata.get)
         prediction = here.predict(asked, call.known_caller)
         answer = response_message(request, prediction)
-        _tell(call, prediction)
+        _tell(call, answer, prediction)
         return answer
 
 
@@ -88,8 +88,11 @@ def _tensors(items: Iterable[TensorMetadata]) -> list[pb.ModelMetadataResponse.T
     return [pb.ModelMetadataResponse.TensorMetadata(name=it.name, datatype=it.datatype, shape=it.shape) for it in items]
 
 
-def _tell(call: Call, prediction: Prediction) -> None:
-    """For the access log what every door writes, for the caller what HTTP says in X-Cache, X-Route and so on."""
+def _tell(call: Call, answer: pb.ModelInferResponse, prediction: Prediction) -> None:
+    """For the access log what every door writes, for the caller what HTTP says in X-Cache, Age, X-Route and X-Variant.
+
+    The caller finds it in the answer's parameters: each trailer would cost some 15 us more.
+    """
     call.facts = {
         "model": prediction.model,
         "version": prediction.version,
@@ -97,10 +100,10 @@ def _tell(call: Call, prediction: Prediction) -> None:
         "cache": prediction.source,
         "route": prediction.reason,
     }
-    if prediction.variant is not None:
-        call.facts["variant"] = prediction.variant
-        call.trailers.append(("x-variant", prediction.variant))
-    call.trailers += [("x-model-version", prediction.version), ("x-route", prediction.reason)]
-    call.trailers.append(("x-cache", prediction.source))
+    told = answer.parameters
+    told["cache"].string_param = prediction.source
+    told["route"].string_param = prediction.reason
     if prediction.cached:
-        call.trailers.append(("age", str(prediction.age)))
+        told["age"].int64_param = prediction.age
+    if prediction.variant is not None:
+        call.facts["variant"] = told["variant"].string_param = prediction.variant

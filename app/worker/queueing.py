@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.api.errors import STATUS
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
 from app.telemetry.metrics import tell_refusal
@@ -160,8 +161,19 @@ class QueueingWorker(ThreadWorker):
                 conn.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             return True  # nobody is there; the poller will say so
-        tell_refusal(self.services.metrics, error)
+        self._tell(conn, seen, request_id, error)
         return True
+
+    def _tell(self, conn: Any, seen: Glance, request_id: str, error: SluiceError) -> None:
+        """What a thread would have told the observers and the access log."""
+        here, status = self.services, STATUS[type(error)][0]
+        seconds = error.waited_s if isinstance(error, DeadlineExceeded) else 0.0
+        tell_refusal(here.metrics, error)
+        here.metrics.request("", status, seconds, {})
+        if here.access_log:
+            asked = {"request_id": request_id, "method": "POST", "path": seen.path, "status": status}
+            peer = conn.client[0] if isinstance(conn.client, tuple) else ""
+            here.access_log.write({**asked, "duration_ms": round(seconds * 1000, 3), "client": peer, "caller": None})
 
     def _lapsed(self, conn: Any) -> bool:
         seen: Glance = conn.seen

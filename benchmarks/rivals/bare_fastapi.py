@@ -1,20 +1,12 @@
-"""Rival (b): a hand-written FastAPI route with a pydantic model around onnxruntime, served by uvicorn.
+"""Rival (b): a hand-written FastAPI route with a pydantic model around onnxruntime, served by uvicorn."""
 
-Started as a program it runs WEB_CONCURRENCY processes, each pinned to a core and each with its own listening socket
-(SO_REUSEPORT): the two advantages the gunicorn servers have, so that the difference measured is not theirs.
-"""
-
-import multiprocessing
 import os
-import signal
-import socket
-import sys
 from typing import Annotated
 
 import numpy as np
 import onnxruntime as ort
-import uvicorn
 from fastapi import FastAPI
+from pinned_uvicorn import run
 from pydantic import BaseModel, Field
 
 app = FastAPI()
@@ -80,24 +72,5 @@ async def predict_columns(body: ManyRows) -> Columns:
     return Columns(labels=labels.tolist(), probabilities=probabilities.tolist())
 
 
-def serve(core: int, port: int) -> None:
-    """One process on one core."""
-    os.sched_setaffinity(0, {core})
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    cores = sorted(os.sched_getaffinity(0))
-    workers = [
-        multiprocessing.Process(target=serve, args=(cores[k % len(cores)], int(os.environ["PORT"])), daemon=True)
-        for k in range(int(os.environ["WEB_CONCURRENCY"]))
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    run(app)

@@ -126,8 +126,9 @@ def test_an_error_carries_the_id_to_quote(rpc: RpcClient) -> None:
 
 def test_where_the_answer_came_from(rpc: RpcClient) -> None:
     never = rpc.infer(linear(), metadata=[("cache-control", "no-store")])
-    assert never.trailers["x-cache"] == "bypass"
-    assert rpc.infer(linear()).trailers["x-cache"] in {"miss", "hit-l1", "bypass"}
+    told = {name: value.string_param for name, value in never.answer.parameters.items()}
+    assert told == {"cache": "bypass", "route": "default"}
+    assert rpc.infer(linear()).answer.parameters["cache"].string_param in {"miss", "hit-l1", "bypass"}
 
 
 def test_what_the_model_cannot_answer(rpc: RpcClient) -> None:

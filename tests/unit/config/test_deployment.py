@@ -28,7 +28,7 @@ def test_the_committed_file() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
-        ("defalt_model: churn", "defalt_model", "unknown key; allowed: default_model"),
+        ("defalt_model: churn", "defalt_model", " default_model,"),
         ("default_model: ../etc", "default_model", "must be a model's folder name"),
         ("default_model: [churn]", "default_model", "Not a valid string"),
         ("default_model: 5", "default_model", "Not a valid string"),
@@ -65,7 +65,7 @@ def test_no_yaml(tmp_path: Path, text: str | bytes) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "- churn", "churn", "5"])
 def test_no_mapping(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigInvalid, match="must be a mapping; allowed keys: default_model"):
+    with pytest.raises(ConfigInvalid, match=r"must be a mapping; allowed keys: .*\bdefault_model\b"):
         load(tmp_path, text)
 
 
