@@ -182,4 +182,5 @@ class Issuer:
             "roles": ["sluice-predictor"],
         }
         body = {name: value for name, value in (good | claims).items() if name not in drop}
-        return jwt.encode({"alg": "RS256", "kid": key.kid} | dict(header or {}), body, key)
+        head = {"alg": "RS256", "kid": key.kid} | dict(header or {})
+        return jwt.encode(head, body, key, algorithms=[head["alg"]])
