@@ -84,7 +84,7 @@ def add(file: Path, sample: Path | None, as_json: bool, **told: Any) -> None:
     click.echo(f"Added to {folder}, loaded and verified.\n")
     print_facts(intake.manifest)
     click.echo("".join(f"\nNote: {note}" for note in intake.notes))
-    click.echo("A server that is running serves it after a restart (kill -HUP its master).")
+    click.echo("A server that watches this folder (the default) serves it within two seconds.")
     click.echo(f"Try it:\n\n  {command}" if command else "There is no example: no row is known that the model takes.")
 
 
