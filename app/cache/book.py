@@ -107,7 +107,7 @@ class Book:
         return outputs
 
     def splits(self, subject: Subject, feed: Feed) -> bool:
-        """Whether requests of several rows may be remembered row by row; found out when the first one comes.
+        """Whether requests of several rows may be remembered row by row; found out when the first telling one comes.
 
         Raises:
             ModelFailed: it would not compute these rows.
@@ -116,4 +116,4 @@ class Book:
             with self._judging:
                 if self.likeness is None:
                     self.likeness = likeness(subject.run, feed)
-        return self.likeness is not Likeness.MIXED
+        return self.likeness not in {None, Likeness.MIXED}
