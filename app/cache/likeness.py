@@ -18,6 +18,10 @@ Run = Callable[[Feed], Mapping[str, Array]]
 
 BUDGET_S = 0.02
 _FEWEST, _MOST = 8, 64
+
+LEAST_S, FEWEST_RUNS = 3 * BUDGET_S, 3 * _FEWEST + 1
+"""What a verdict takes: of a model whose rows are quick so much time, of any other so many times a row's."""
+
 _LEAST, _GREATEST = 1e-6, 1e6
 _SEED = 2026
 
@@ -31,7 +35,7 @@ class Likeness(Enum):
 
 
 def likeness(run: Run, feed: Feed) -> Likeness | None:
-    """Try the model on rows like those of the feed, in different company: about ``3 * BUDGET_S``, or two dozen rows.
+    """Try the model on rows like those of the feed, in different company: about ``LEAST_S``, or two dozen rows.
 
     None when these rows cannot tell: all are equal, or the model has no finite answer for some.
 
