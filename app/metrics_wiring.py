@@ -5,7 +5,7 @@ from functools import partial
 
 from app.registry.registry import Registry
 from app.services import Observation
-from app.state.ledger import Ledger, NullLedger
+from app.state.ledger import open_accounts
 from app.telemetry.access import AccessLog
 from app.telemetry.logs import logger
 from app.telemetry.metrics import Metrics, fan_out
@@ -26,13 +26,12 @@ def build_observation(settings: Settings, registry: Registry, dependencies: Mapp
         prometheus.watch("sluice_model_served", lambda: _served(registry))
     told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
     metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
-    return Observation(metrics, prometheus, statsd)
+    return Observation(metrics, prometheus, statsd, open_accounts(settings.runtime_dir, "counted"))
 
 
 def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:
     """The access log; workers of one server see from each other which requests have their line."""
-    ledger = Ledger(settings.runtime_dir / "told") if settings.runtime_dir else NullLedger()
-    return AccessLog(ledger.claim, partial(metrics.dropped, "access_log"))
+    return AccessLog(open_accounts(settings.runtime_dir, "told").claim, partial(metrics.dropped, "access_log"))
 
 
 def _statsd(settings: Settings, prometheus: Prometheus | None) -> Statsd:

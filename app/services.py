@@ -23,6 +23,7 @@ from app.registry.watch import Watch
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
+from app.state.ledger import Accounts
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
 from app.telemetry.prometheus import Prometheus
@@ -51,6 +52,12 @@ class Observation:
     metrics: Metrics
     prometheus: Prometheus | None
     statsd: Statsd | None
+    counted: Accounts
+
+    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+        """See ``Metrics.request``; not for one that was counted by a worker that then died over it."""
+        if self.counted.claim():
+            self.metrics.request(route, status, seconds, facts)
 
     def start(self) -> None:
         """Start the observers' threads, in the worker."""
@@ -110,8 +117,13 @@ class Services:
         """Where to tell what happened."""
         return self.observation.metrics
 
-    def start(self) -> None:
-        """What each process does before it takes requests: read and verify every model, start what runs beside."""
+    def start(self, seat: int | None = None) -> None:
+        """What each process does before it takes requests: read and verify every model, start what runs beside.
+
+        ``seat`` is its place among the workers of one server.
+        """
+        if seat is not None:
+            self.gate.settle(seat)
         self.watch.remember()
         self.registry.load()
         self.watch.start()

@@ -38,6 +38,11 @@ class Server(Program):
         """Pids of the worker processes."""
         return children(self.pid)
 
+    def shared_folder(self) -> Path:
+        """The folder in memory that its workers share."""
+        words = Path(f"/proc/{self.workers[0]}/maps").read_text().split()
+        return Path(next(word for word in words if word.endswith("/roster"))).parent
+
     def command(self) -> Sequence[str]:
         """Gunicorn of the interpreter that runs the tests."""
         return [sys.executable, "-m", "gunicorn"]

@@ -38,12 +38,6 @@ def metric(server: Server, name: str, labels: Mapping[str, str] | None = None) -
     return sum(sample.value for sample in found if sample.name == name and wanted <= sample.labels.items())
 
 
-def runtime_folder(server: Server) -> Path:
-    """Where its workers share."""
-    words = Path(f"/proc/{server.workers[0]}/maps").read_text().split()
-    return Path(next(word for word in words if word.endswith("/roster"))).parent
-
-
 def kill_one(server: Server) -> None:
     victim = server.workers[0]
     os.kill(victim, signal.SIGKILL)
@@ -66,7 +60,7 @@ def test_every_workers_requests_are_in_the_sum_also_those_of_the_dead(pair: Serv
         kill_one(pair)
         assert metric(pair, "sluice_requests_total", labels) == asked, "right after a kill"
         assert metric(pair, "sluice_workers") == 2
-    files = {path.name for path in runtime_folder(pair).glob("*.db")}
+    files = {path.name for path in pair.shared_folder().glob("*.db")}
     alive = {str(pid) for pid in pair.workers}
     assert {name.removesuffix(".db").rpartition("_")[2] for name in files} <= alive | {"0"}
 
@@ -74,11 +68,11 @@ def test_every_workers_requests_are_in_the_sum_also_those_of_the_dead(pair: Serv
 def test_a_reload_keeps_the_sums_and_the_end_removes_the_folder(pair: Server) -> None:
     for _ in range(5):
         pair.post("/v1/models/linear/predict", {"features": [1, 2]})
-    folder, before = runtime_folder(pair), set(pair.workers)
+    folder, before = pair.shared_folder(), set(pair.workers)
     pair.signal(signal.SIGHUP)
     wait_until(lambda: not set(pair.workers) & before and len(pair.workers) == 2, 30, "new workers")
     assert metric(pair, "sluice_requests_total", {"route": PREDICT}) == 5
-    assert runtime_folder(pair) == folder
+    assert pair.shared_folder() == folder
     pair.stop()
     assert not folder.exists()
 
@@ -89,7 +83,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path: Path) -> Non
         folder.mkdir(parents=True)
     os.utime(orphan, (1, 1))
     with Server(tmp_path / "one", {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "memory")}) as running:
-        assert runtime_folder(running).parent == tmp_path / "memory"
+        assert running.shared_folder().parent == tmp_path / "memory"
         assert not orphan.exists()
         assert fresh.exists(), "that one may be starting just now"
 
