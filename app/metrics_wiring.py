@@ -18,7 +18,9 @@ Health = Callable[[], str]
 
 def build_observation(settings: Settings, registry: Registry, dependencies: Mapping[str, Health]) -> Observation:
     """Everyone who is told, and the gauges over what is built already."""
-    prometheus = Prometheus(settings.runtime_dir) if settings.metrics else None
+    prometheus = (
+        Prometheus(settings.runtime_dir, open_accounts(settings.runtime_dir, "counted")) if settings.metrics else None
+    )
     statsd = _statsd(settings, prometheus) if settings.statsd_host else None
     if prometheus:
         asked = dict(dependencies) | ({"statsd": statsd.health} if statsd else {})
@@ -26,7 +28,7 @@ def build_observation(settings: Settings, registry: Registry, dependencies: Mapp
         prometheus.watch("sluice_model_served", lambda: _served(registry))
     told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
     metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
-    return Observation(metrics, prometheus, statsd, open_accounts(settings.runtime_dir, "counted"))
+    return Observation(metrics, prometheus, statsd)
 
 
 def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:

@@ -23,7 +23,6 @@ from app.registry.watch import Watch
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
-from app.state.ledger import Accounts
 from app.telemetry.access import AccessLog
 from app.telemetry.metrics import Metrics
 from app.telemetry.prometheus import Prometheus
@@ -52,12 +51,6 @@ class Observation:
     metrics: Metrics
     prometheus: Prometheus | None
     statsd: Statsd | None
-    counted: Accounts
-
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
-        """See ``Metrics.request``; not for one that was counted by a worker that then died over it."""
-        if self.counted.claim():
-            self.metrics.request(route, status, seconds, facts)
 
     def start(self) -> None:
         """Start the observers' threads, in the worker."""

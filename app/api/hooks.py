@@ -88,7 +88,7 @@ def _end(here: Services, response: Response) -> Response:
         allow_origin(headers, here.doorkeeping.cors_origins)
     seconds = perf_counter() - g.started
     rule = request.url_rule
-    here.observation.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
+    here.metrics.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
     if here.access_log:
         _log(here.access_log, g, request.environ, response.status_code, seconds)
     return response

@@ -33,7 +33,7 @@ LEAVING_TICK_SECONDS = 0.05
 """How often a worker that was told to go looks whether it can."""
 
 START_AGAIN_SECONDS = 2.0
-"""How long a worker that could not start waits before the master starts another in its place."""
+"""How long a worker that could not start waits before the master may start another in its place."""
 
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
 _log = logger("sluice.worker")
@@ -56,13 +56,13 @@ class Worker(QueueingWorker):
         self._told_to_go: float | None = None
 
     def init_process(self) -> None:
-        """Start and serve. One that cannot start, while others serve, is tried again: gunicorn would end them all."""
+        """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
         try:
             super().init_process()
         except (Exception, SystemExit) as error:
             if self.booted or not self.seat.connections_elsewhere():
                 raise
-            _log.error("worker_failed_to_start", error=repr(error)[:500], effect="the others go on; it is tried again")
+            _log.error("worker_failed_to_start", error=repr(error)[:500], effect="the others go on serving")
             sleep(START_AGAIN_SECONDS)
             sys.exit(1)
 
