@@ -3,18 +3,17 @@
 import os
 import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.registry.repository import Repository
 from tests.client import message
 from tests.conftest import StartServer
 from tests.load import Load, Outcome
 from tests.models import linear
+from tests.monitors import StatsdHost, metric
 from tests.programs import HOST, children, wait_until
 from tests.servers import Server
 
@@ -26,16 +25,6 @@ def pair(start_server: StartServer, repository: Repository) -> Server:
     """Two workers over the model ``linear``, without a cache."""
     linear().add(repository)
     return start_server({"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off"}, models=repository.root)
-
-
-def metric(server: Server, name: str, labels: Mapping[str, str] | None = None) -> float:
-    """The sum of a metric's samples that have these labels."""
-    answer = server.get("/metrics")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    wanted = (labels or {}).items()
-    found = [sample for family in text_string_to_metric_families(answer.body.decode()) for sample in family.samples]
-    return sum(sample.value for sample in found if sample.name == name and wanted <= sample.labels.items())
 
 
 def kill_one(server: Server) -> None:
@@ -127,32 +116,6 @@ def test_it_can_be_off(start_server: StartServer, repository: Repository) -> Non
     silent = start_server({"SLUICE_METRICS": "off"}, models=repository.root)
     assert silent.post("/v1/models/linear/predict", {"features": [1, 2]}).status == 200
     assert silent.get("/metrics").status == 404
-
-
-class StatsdHost:
-    """Keeps the lines it is sent."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((HOST, 0))
-        self._socket.settimeout(0.05)
-        self.port: int = self._socket.getsockname()[1]
-        self.lines: list[str] = []
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._receive)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._socket.close()
-
-    def _receive(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.lines += self._socket.recv(65536).decode().split("\n")
-            except TimeoutError:
-                continue
 
 
 @pytest.fixture

@@ -302,7 +302,7 @@ def test_methods_that_are_not_there(rpc_server: RpcServer, path: str) -> None:
 
 def resident_bytes(server: RpcServer) -> int:
     """Of its one process."""
-    (process,) = server.processes
+    (process,) = server.workers
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
 
 
