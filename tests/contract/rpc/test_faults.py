@@ -13,7 +13,7 @@ from grpc import StatusCode
 from app.rpc.protocol import open_inference_pb2 as pb
 from tests.contract.rpc import wire
 from tests.contract.rpc.messages import NESTED, ROW, but, empty_inputs, linear, pieces, raw, request, typed, values_of
-from tests.programs import HOST
+from tests.programs import HOST, wait_until
 from tests.rpc_server import Reply, RpcClient, RpcServer
 from tests.weight import resident_bytes
 
@@ -269,6 +269,7 @@ def test_callers_that_stall(rpc_server: RpcServer, rpc: RpcClient) -> None:
         for _ in range(10):
             connection = stack.enter_context(socket.create_connection((HOST, rpc_server.port)))
             connection.sendall(wire.opening() + b"".join(wire.headers(3 + 2 * call) for call in range(199)))
+        wait_until(lambda: rpc.infer(linear()).code is StatusCode.OK, 10, "the loop to have looked at them all")
         replies = [rpc.infer(linear()) for _ in range(20)]
         assert {reply.code for reply in replies} == {StatusCode.OK}
         assert rpc.health() == "SERVING"
