@@ -62,7 +62,7 @@ def build_services(settings: Settings) -> Services:
     dependencies = _dependencies(link, audit, keyring)
     observation = build_observation(settings, registry, dependencies)
     kept = DocumentFiles(settings.data_dir / "known") if state.shared else None
-    routing = _routing(registry, state, audit, kept)
+    routing = _routing(registry, state, audit, kept, partial(observation.metrics.dropped, "shadow"))
     announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
@@ -123,7 +123,9 @@ def _registry(settings: Settings, deployment: Deployment) -> Registry:
     )
 
 
-def _routing(registry: Registry, state: State, audit: AuditLog, kept: DocumentFiles | None) -> Routing:
+def _routing(
+    registry: Registry, state: State, audit: AuditLog, kept: DocumentFiles | None, drop: Callable[[], None]
+) -> Routing:
     outcomes, log = Outcomes(state), logger("sluice.routing")
     router = Router(state, log, kept)
 
@@ -132,7 +134,7 @@ def _routing(registry: Registry, state: State, audit: AuditLog, kept: DocumentFi
 
     desk = TrafficDesk(state, router, note)
     conductor = Conductor(state, router, desk, log)
-    return Routing(router, outcomes, Shadow(registry, outcomes, log), desk, conductor)
+    return Routing(router, outcomes, Shadow(registry, outcomes, log, drop), desk, conductor)
 
 
 def _load_runtime(

@@ -68,23 +68,20 @@ def linear(
 
 
 def heavy(megabytes: float, name: str = "heavy", version: str = "v1", bias: float = 0.0) -> TinyModel:
-    """Answers its number plus ``bias``, and carries so many megabytes of weights through every answer.
-
-    The weights are a square matrix that multiplies zeros; one row reads all of it.
-    """
-    width = int((megabytes * 250_000) ** 0.5)
-    weights = np.random.default_rng(7).standard_normal((width, width), dtype=np.float32)
+    """Answers its number plus ``bias``. Quick, and that large: each answer reads one row of a table."""
+    table = np.random.default_rng(7).standard_normal((int(megabytes * 250), 1000), dtype=np.float32)
     nodes = [
-        helper.make_node("Mul", ["X", "zeros"], ["nothing"]),
-        helper.make_node("MatMul", ["nothing", "W"], ["still"]),
-        helper.make_node("ReduceSum", ["still", "axis"], ["zero"]),
+        helper.make_node("Gather", ["table", "first"], ["row"]),
+        helper.make_node("Mul", ["row", "zero"], ["nothing"]),
+        helper.make_node("ReduceSum", ["nothing", "axis"], ["still"]),
         helper.make_node("Add", ["X", "B"], ["moved"]),
-        helper.make_node("Add", ["moved", "zero"], ["Y"]),
+        helper.make_node("Add", ["moved", "still"], ["Y"]),
     ]
     tables = [
-        numpy_helper.from_array(weights, "W"),
-        numpy_helper.from_array(np.zeros((1, width), dtype=np.float32), "zeros"),
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
         numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+        numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"),
         numpy_helper.from_array(np.array([bias], dtype=np.float32), "B"),
     ]
     made = _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
