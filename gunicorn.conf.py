@@ -89,7 +89,7 @@ def pre_fork(server, worker):
 
 def post_worker_init(worker):
     """After the application is built, before the worker accepts: load the models, then take one core."""
-    prepare_worker(worker.wsgi)
+    prepare_worker(worker.wsgi, worker.seat.number)
     rest_collector()
     if _settings.pin_workers:
         pin_worker(worker.seat.number, _settings.workers)

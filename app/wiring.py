@@ -32,6 +32,7 @@ from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
 from app.services import Routing, Services
 from app.state.base import State
+from app.state.files import DocumentFiles
 from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
 from app.state.redis import RedisState
@@ -60,7 +61,8 @@ def build_services(settings: Settings) -> Services:
     cache = _cache(settings, deployment, far)
     dependencies = _dependencies(link, audit, keyring)
     observation = build_observation(settings, registry, dependencies)
-    routing = _routing(registry, state, audit)
+    kept = DocumentFiles(settings.data_dir / "known") if state.shared else None
+    routing = _routing(registry, state, audit, kept, partial(observation.metrics.dropped, "shadow"))
     announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
@@ -121,16 +123,18 @@ def _registry(settings: Settings, deployment: Deployment) -> Registry:
     )
 
 
-def _routing(registry: Registry, state: State, audit: AuditLog) -> Routing:
+def _routing(
+    registry: Registry, state: State, audit: AuditLog, kept: DocumentFiles | None, drop: Callable[[], None]
+) -> Routing:
     outcomes, log = Outcomes(state), logger("sluice.routing")
-    router = Router(state, log)
+    router = Router(state, log, kept)
 
     def note(action: str, by: str, model: str, **facts: object) -> None:
         audit.record(action, "allowed", by, "", model=model, **facts)
 
     desk = TrafficDesk(state, router, note)
     conductor = Conductor(state, router, desk, log)
-    return Routing(router, outcomes, Shadow(registry, outcomes, log), desk, conductor)
+    return Routing(router, outcomes, Shadow(registry, outcomes, log, drop), desk, conductor)
 
 
 def _load_runtime(

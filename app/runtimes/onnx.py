@@ -13,6 +13,8 @@ import numpy as np
 import onnxruntime as ort
 
 from app.runtimes.base import RuntimeFailed, TensorSpec
+from app.runtimes.lifting import NAME as LIFTED_FROM
+from app.runtimes.lifting import lifted
 from app.tensors import Array, Feed
 
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -28,6 +30,9 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        small = None if external else lifted(model)
+        if small is not None:
+            model, external = small, {LIFTED_FROM: model}
         if external:
             options.add_external_initializers_from_files_in_memory(
                 list(external), list(external.values()), [len(data) for data in external.values()]
