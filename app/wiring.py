@@ -27,9 +27,10 @@ from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
 from app.runtimes.base import Runtime
-from app.runtimes.batcher import Batcher, BatchPlan
+from app.runtimes.batcher import Batcher
 from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
+from app.runtimes.sizing import BatchPlan
 from app.services import Routing, Services
 from app.state.base import State
 from app.state.memory import MemoryState
