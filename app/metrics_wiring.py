@@ -16,17 +16,23 @@ from config.settings import Settings
 Health = Callable[[], str]
 
 
-def build_observation(settings: Settings, registry: Registry, dependencies: Mapping[str, Health]) -> Observation:
+def build_observation(settings: Settings, dependencies: Mapping[str, Health]) -> Observation:
     """Everyone who is told, and the gauges over what is built already."""
     prometheus = Prometheus(settings.runtime_dir) if settings.metrics else None
     statsd = _statsd(settings, prometheus) if settings.statsd_host else None
     if prometheus:
         asked = dict(dependencies) | ({"statsd": statsd.health} if statsd else {})
         prometheus.watch("sluice_degraded", lambda: _degraded(asked))
-        prometheus.watch("sluice_model_served", lambda: _served(registry))
     told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
     metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
     return Observation(metrics, prometheus, statsd)
+
+
+def watch_models(observation: Observation, registry: Registry) -> None:
+    """Gauges over what is served."""
+    if observation.prometheus:
+        observation.prometheus.watch("sluice_model_served", lambda: _served(registry))
+        observation.prometheus.watch("sluice_model_queue_rows", lambda: _queued(registry))
 
 
 def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:
@@ -52,4 +58,13 @@ def _served(registry: Registry) -> Reading:
         (model.name, version): float(state.served is not None)
         for model in registry.models.values()
         for version, state in model.versions.items()
+    }
+
+
+def _queued(registry: Registry) -> Reading:
+    return {
+        (model.name, version): float(state.served.queued_rows)
+        for model in registry.models.values()
+        for version, state in model.versions.items()
+        if state.served
     }

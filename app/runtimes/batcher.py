@@ -10,7 +10,7 @@ second kind that takes long still has its calls stand in line: side by side they
 refused in time. One that takes less than waking a thread runs where it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Condition, Lock
 from time import monotonic, perf_counter
@@ -35,16 +35,24 @@ CROWD_FADES = 0.9
 """How fast it is forgotten that more came together, per batch."""
 
 
-class Batcher:
-    """A runtime that joins concurrent calls of another, as ``sizing`` finds useful."""
+def _nobody(rows: int) -> None:
+    """Who listens when nobody does."""
 
-    def __init__(self, runtime: Runtime, plan: BatchPlan) -> None:
+
+class Batcher:
+    """A runtime that joins concurrent calls of another, as ``sizing`` finds useful.
+
+    ``tell`` hears how many rows each run has that stood in line.
+    """
+
+    def __init__(self, runtime: Runtime, plan: BatchPlan, tell: Callable[[int], None] = _nobody) -> None:
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.metadata = runtime.metadata
         self.sizing = Sizing(plan)
         self._runtime = runtime
         self._plan = plan
+        self._tell = tell
         self._backlog = Backlog()
         self._running: list[int] = []
         self._lock = Lock()
@@ -202,8 +210,10 @@ class Batcher:
         started = perf_counter()
         outputs = self._runtime.run(feed)
         took = perf_counter() - started
+        rows = sum(call.rows for call in calls)
         with self._lock:
-            self.sizing.observe(sum(call.rows for call in calls), took)
+            self.sizing.observe(rows, took)
+        self._tell(rows)
         return outputs
 
     def _hand_out(self, outputs: list[Any], calls: Sequence[Call]) -> None:
