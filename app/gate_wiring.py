@@ -20,7 +20,7 @@ from app.gateway.roles import Role, parse_quota, quotas_of
 from app.gateway.tokens import Issuer, Tokens
 from app.services import Doorkeeping
 from app.state.base import State
-from app.state.redis import RedisLink
+from app.state.link import RedisLink
 from app.telemetry.logs import logger
 from config.invalid import ConfigInvalid
 from config.roles import Access, QuotaPlan, load_access, parse_limits

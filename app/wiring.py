@@ -32,8 +32,9 @@ from app.runtimes.cpus import available_cpus
 from app.runtimes.onnx import OnnxRuntime
 from app.services import Routing, Services
 from app.state.base import State
+from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
-from app.state.redis import RedisLink, RedisState, connect
+from app.state.redis import RedisState
 from app.telemetry.logs import configure_logs, logger
 from config.deployment import CacheDeployment, Deployment, ModelDeployment, load_deployment
 from config.invalid import ConfigInvalid

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.state.base import State, StateUnavailable
+from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
-from app.state.redis import RedisLink, RedisState, connect
+from app.state.redis import RedisState
 from app.telemetry.logs import logger
 from tests.servers import RedisServer
 
