@@ -14,6 +14,7 @@ from benchmarks.doors.door import AnswerWrong, Door, Load
 from benchmarks.processes import cpu_s, end, free_port, memory_mib
 
 START_LIMIT_S = 120.0
+WRONG_LIMIT_S = 20.0
 POLL_S = 0.02
 TOLERANCE = 1e-4
 PREPARE_LIMIT_S = 300.0
@@ -145,11 +146,17 @@ def start(contender: Contender, door: Door, sample: Sample, folder: Path) -> Run
 
 
 def _await(running: Running, door: Door, sample: Sample) -> None:
-    until = time.monotonic() + START_LIMIT_S
+    """A server may answer wrongly for a while: some listen before their model is loaded."""
+    until, first_answer = time.monotonic() + START_LIMIT_S, 0.0
     while time.monotonic() < until and running.process.poll() is None:
         try:
             return running.check(door, sample)
         except OSError:
+            time.sleep(POLL_S)
+        except ServerFailed:
+            first_answer = first_answer or time.monotonic()
+            if time.monotonic() > first_answer + WRONG_LIMIT_S:
+                raise
             time.sleep(POLL_S)
     reason = _last_line(running.log.read_text(errors="replace"))
     raise ServerFailed(f"it did not start: {reason}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from benchmarks.contenders.contender import Contender
+from benchmarks.contenders.contender import WORKERS, Contender
 from benchmarks.contenders.servers import bentoml, litserve, mlserver
 from benchmarks.contenders.sluice import sluice
 from benchmarks.doors.dialects import Dialect
@@ -13,7 +13,11 @@ from benchmarks.workload import MODELS, Workload
 MOST = 32
 """Rows that rivals may join: half of the connections, for there are two workers."""
 
-ADAPTIVE = {"MLSERVER_MODEL_MAX_BATCH_SIZE": str(MOST), "MLSERVER_MODEL_MAX_BATCH_TIME": "0.005"}
+ADAPTIVE = {
+    "MLSERVER_MODEL_MAX_BATCH_SIZE": str(MOST),
+    "MLSERVER_MODEL_MAX_BATCH_TIME": "0.005",
+    "MLSERVER_PARALLEL_WORKERS": str(WORKERS),
+}
 
 
 def heavy(workload: Workload) -> tuple[Contender, ...]:

@@ -32,7 +32,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the client saw."""
+    """What the client saw: requests that were answered well, how long answers took (refusals too), and all else."""
 
     requests: int
     requests_per_s: float

@@ -54,9 +54,10 @@ class HttpDoor:
         threads = min(CLIENT_THREADS, load.connections)
         client = ["wrk", f"-t{threads}", f"-c{load.connections}", f"-d{load.seconds}s", "-s", str(SCRIPT)]
         told = _told([*client, f"http://127.0.0.1:{port}", "--", *self._script(load)])
+        answered = told["requests"] - told["errors"]["status"]
         return Figures(
-            requests=told["requests"],
-            requests_per_s=told["requests"] / told["duration_us"] * 1e6,
+            requests=answered,
+            requests_per_s=answered / told["duration_us"] * 1e6,
             p50_ms=told["p50_us"] / 1000,
             p95_ms=told["p95_us"] / 1000,
             p99_ms=told["p99_us"] / 1000,

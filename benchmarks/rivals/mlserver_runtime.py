@@ -1,6 +1,5 @@
 """MLServer with the same ONNX file: a custom runtime, as its documentation has it, around onnxruntime."""
 
-from core import take_core
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
@@ -11,8 +10,7 @@ class OnnxModel(MLModel):
     """Decode, run, encode."""
 
     async def load(self) -> bool:
-        """In each process that runs the model."""
-        take_core()
+        """Its process is free to take any core."""
         self._model = Model()
         return True
 
