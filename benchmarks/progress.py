@@ -4,32 +4,35 @@ import sys
 import time
 
 START_S = 4.0
-"""What starting a server is taken to cost before anything is known."""
+"""What starting and stopping a server is taken to cost before one has been."""
 
 
 class Progress:
-    """Counts planned seconds; the pace so far says what is left."""
+    """Windows take what they are planned to take; what else passes is what each start costs, and is learnt."""
 
     def __init__(self, contenders: int, rounds: int, seconds: int, warm_up_s: int) -> None:
-        self._planned = contenders * (START_S + warm_up_s + rounds * seconds)
-        self._passed = 0.0
+        self._starts = contenders
+        self._load_s = contenders * (warm_up_s + rounds * seconds)
+        self._started = 0
+        self._loaded_s = 0
         self._began = time.monotonic()
 
     def say(self, line: str) -> None:
         """One line, with how far it is."""
-        share = self._passed / self._planned if self._planned else 1.0
-        bar = "#" * round(20 * share)
-        print(f"[{bar:<20}] {self._left()}  {line}", file=sys.stderr, flush=True)
+        each = self._each_start_s()
+        done = self._loaded_s + self._started * each
+        left = max(0.0, self._load_s + self._starts * each - done)
+        bar = "#" * round(20 * done / (done + left)) if done + left else ""
+        print(f"[{bar:<20}] {left / 60:4.1f} min left  {line}", file=sys.stderr, flush=True)
 
     def started(self) -> None:
-        """One server more is started."""
-        self.passed(START_S)
+        """One server more is started, or never will be."""
+        self._started += 1
 
-    def passed(self, seconds: float) -> None:
-        """So much of the plan is done."""
-        self._passed += seconds
+    def loaded(self, seconds: int) -> None:
+        """So many seconds of load are over."""
+        self._loaded_s += seconds
 
-    def _left(self) -> str:
-        pace = (time.monotonic() - self._began) / self._passed if self._passed else 1.0
-        left = max(0.0, (self._planned - self._passed) * pace)
-        return f"{left / 60:4.1f} min left"
+    def _each_start_s(self) -> float:
+        passed = time.monotonic() - self._began - self._loaded_s
+        return max(0.0, passed) / self._started if self._started else START_S

@@ -121,7 +121,7 @@ class _Runners:
         """A first window that does not count."""
         for name in list(self._running):
             self._attempt(name, lambda name: self._window(name, 0, WARM_UP_S))
-            self._course.progress.passed(WARM_UP_S)
+            self._course.progress.loaded(WARM_UP_S)
 
     def run_round(self, number: int) -> None:
         """A window for each; who goes first changes from round to round."""
@@ -129,7 +129,7 @@ class _Runners:
         first = number % len(names) if names else 0
         for name in (*names[first:], *names[:first]):
             self._attempt(name, lambda name: self._count(name, number))
-            self._course.progress.passed(self._course.seconds)
+            self._course.progress.loaded(self._course.seconds)
 
     def finish(self) -> None:
         """Whether everyone still answers rightly, and what memory it holds."""

@@ -85,6 +85,17 @@ def _verdict(goal: Goal | Gap, measured: float | None) -> str:
     return f"{word}: {goal.words()}; measured {measured:.2f}"
 
 
+def keep_goals(races: list[Race], around: Mapping[str, Any], command: str) -> None:
+    """The list of all goals, at the top of RESULTS.md."""
+    lines = [f"- [{race.scenario.title}](#{_anchor(race)}): {line}" for race in races for line in verdicts(race)]
+    keep("goals", "\n\n".join(["## Goals", f"`{command}`: {provenance(around)}", "\n".join(lines)]))
+
+
+def _anchor(race: Race) -> str:
+    """How a heading is linked to: small letters, hyphens for spaces, no punctuation."""
+    return re.sub(r"[^a-z0-9 -]", "", race.scenario.title.lower()).replace(" ", "-")
+
+
 def as_json(races: list[Race], around: Mapping[str, Any]) -> dict[str, Any]:
     """Everything, every window included."""
     return {"surroundings": around, "scenarios": {race.scenario.name: _as_json(race) for race in races}}

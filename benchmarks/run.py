@@ -18,7 +18,7 @@ from benchmarks.progress import Progress
 from benchmarks.race import WARM_UP_S, Course, Race, run_race
 from benchmarks.readiness import make_ready
 from benchmarks.redis_server import RedisFailed, RedisProcess
-from benchmarks.report import as_json, save, table, verdicts
+from benchmarks.report import as_json, keep_goals, save, table, verdicts
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.surroundings import surroundings
 from benchmarks.workload import Workload
@@ -46,6 +46,8 @@ def measure(options: argparse.Namespace) -> int:
             print(f"\n{scenario.title}\n\n{table(race, everyone)}\n", *verdicts(race), "", sep="\n", flush=True)
         if not options.no_save:
             save(race, everyone, around, command(), options.rounds)
+    if not (options.no_save or options.scenario):
+        keep_goals(races, around, command())
     if options.json:
         print(orjson.dumps(as_json(races, around), option=orjson.OPT_INDENT_2).decode())
     ours = {name for name, contender in everyone.items() if contender.ours}
