@@ -1,7 +1,7 @@
 """``make bench`` itself: what its client sends, that a rival who cannot take part is named, and what it shows."""
 
 import json
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
