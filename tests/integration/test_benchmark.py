@@ -1,12 +1,12 @@
 """``make bench`` itself: what its client sends, that a rival who cannot take part is named, and what it shows."""
 
 import json
-from xml.etree import ElementTree
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -157,7 +157,7 @@ def test_a_server_is_measured_whole(race: tuple[Race, dict[str, Contender]]) -> 
 def test_the_chart_shows_everyone(race: tuple[Race, dict[str, Contender]]) -> None:
     found, everyone = race
     drawn = chart(found, everyone)
-    words = [element.text for element in ElementTree.fromstring(drawn).iter() if element.tag.endswith("text")]
+    words = [element.text for element in ET.fromstring(drawn).iter() if element.tag.endswith("text")]
     assert words.count("not measured") == 2
     assert {"Sluice", "Ends at once", "Missing"} <= set(words)
     assert chart(found, everyone) == drawn
