@@ -4,10 +4,10 @@ import argparse
 
 from benchmarks.scenarios import SCENARIOS
 
-ROUNDS, SECONDS = 6, 2
+ROUNDS, SECONDS = 7, 2
 EXAMPLES = """\
 examples:
-  make bench                                              everything: about 25 minutes on two cores, more the first time
+  make bench                                              everything: about 20 minutes on two cores, more the first time
   make bench ARGS="--list"                                what can be measured, and what is wanted
   make bench ARGS="--scenario one_row --rounds 9"         one scenario, more rounds
   make bench ARGS="--scenario v2_json --rounds 1 --seconds 1 --no-save"   whether it works
@@ -25,8 +25,9 @@ def arguments() -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    only = "only this one, by its name in --list; may be repeated"
     parser.add_argument("--list", action="store_true", help="show the scenarios with their goals, and stop")
-    parser.add_argument("--scenario", choices=SCENARIOS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--scenario", choices=SCENARIOS, metavar="NAME", action="append", help=only)
     parser.add_argument("--rounds", type=_positive, default=ROUNDS, help=f"windows per server (default {ROUNDS})")
     parser.add_argument("--seconds", type=_positive, default=SECONDS, help=f"length of a window (default {SECONDS})")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the tables")
@@ -39,7 +40,7 @@ def listing() -> str:
     lines = []
     for name, scenario in SCENARIOS.items():
         lines += [f"{name}: {scenario.title}", f"    {', '.join(scenario.contenders)}"]
-        lines += [f"    wanted of {scenario.ours}: {goal.words()}" for goal in scenario.goals]
+        lines += [f"    wanted of {scenario.ours}: {goal.words(goal.rival)}" for goal in scenario.goals]
     return "\n".join(lines)
 
 

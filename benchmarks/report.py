@@ -73,21 +73,24 @@ def _spread(ratios: list[float]) -> str:
     return f"{median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})" if ratios else ""
 
 
-def verdicts(race: Race) -> list[str]:
+def verdicts(race: Race, everyone: Mapping[str, Contender]) -> list[str]:
     """One line per goal."""
-    return [_verdict(goal, race.reached(goal)) for goal in race.scenario.goals]
+    return [_verdict(goal, everyone[goal.rival].title, race.reached(goal)) for goal in race.scenario.goals]
 
 
-def _verdict(goal: Goal | Gap, measured: float | None) -> str:
+def _verdict(goal: Goal | Gap, rival: str, measured: float | None) -> str:
     if measured is None:
-        return f"not measured: {goal.words()}"
+        return f"not measured: {goal.words(rival)}"
     word = "reached" if goal.reached(measured) else "MISSED"
-    return f"{word}: {goal.words()}; measured {measured:.2f}"
+    return f"{word}, {measured:.2f}: {goal.words(rival)}"
 
 
-def keep_goals(races: list[Race], around: Mapping[str, Any], command: str) -> None:
+def keep_goals(races: list[Race], everyone: Mapping[str, Contender], around: Mapping[str, Any], command: str) -> None:
     """The list of all goals, at the top of RESULTS.md."""
-    lines = [f"- [{race.scenario.title}](#{_anchor(race)}): {line}" for race in races for line in verdicts(race)]
+    lines = []
+    for race in races:
+        if found := verdicts(race, everyone):
+            lines += [f"- [{race.scenario.title}](#{_anchor(race)})", *(f"  - {line}" for line in found)]
     keep("goals", "\n\n".join(["## Goals", f"`{command}`: {provenance(around)}", "\n".join(lines)]))
 
 
@@ -133,7 +136,7 @@ def _section(
         provenance(around),
         f"![{scenario.title}](charts/{scenario.name}.svg)",
         table(race, everyone),
-        "\n".join(f"- {line}" for line in verdicts(race)),
+        "\n".join(f"- {line}" for line in verdicts(race, everyone)),
         scenario.note,
     ]
     return "\n\n".join(line for line in lines if line)

@@ -43,11 +43,13 @@ def measure(options: argparse.Namespace) -> int:
         race = run_race(scenario, course)
         races.append(race)
         if not options.json:
-            print(f"\n{scenario.title}\n\n{table(race, everyone)}\n", *verdicts(race), "", sep="\n", flush=True)
+            print(
+                f"\n{scenario.title}\n\n{table(race, everyone)}\n", *verdicts(race, everyone), "", sep="\n", flush=True
+            )
         if not options.no_save:
             save(race, everyone, around, command(), options.rounds)
     if not (options.no_save or options.scenario):
-        keep_goals(races, around, command())
+        keep_goals(races, everyone, around, command())
     if options.json:
         print(orjson.dumps(as_json(races, around), option=orjson.OPT_INDENT_2).decode())
     ours = {name for name, contender in everyone.items() if contender.ours}

@@ -15,8 +15,8 @@ def caching(workload: Workload, redis: str, silent: str) -> tuple[Contender, ...
     far = {"SLUICE_DEPLOYMENT_FILE": str(workload.deployment("far-only", "trees", "cache: {l1: off, l2: on}\n"))}
     near, gone = {**far, "SLUICE_REDIS_URL": redis}, {**far, "SLUICE_REDIS_URL": silent}
     return (
-        _complete(workload, redis, "cached_fastapi", "FastAPI + Redis cache, API key, slowapi, metrics, log"),
-        _complete(workload, redis, "lean_fastapi", "the same, its log line written by plain ASGI", BENCH_LEAN="1"),
+        _complete(workload, redis, "cached_fastapi", "FastAPI complete: cache, key, limit, metrics"),
+        _complete(workload, redis, "lean_fastapi", "the same, its log line from plain ASGI", BENCH_LEAN="1"),
         sluice(workload, "costly", "Sluice", model="slow"),
         sluice(workload, "costly_uncached", "Sluice, SLUICE_CACHE=off", WITHOUT, model="slow"),
         sluice(workload, "far", "Redis is well", near, needs=("redis",)),

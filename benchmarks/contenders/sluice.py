@@ -25,7 +25,7 @@ def sluices(workload: Workload, redis: str) -> tuple[Contender, ...]:
         sluice(
             workload,
             "sluice_guarded",
-            "Sluice, full stack: API key, quotas and cache on Redis",
+            "Sluice, full stack: keys, quotas, Redis",
             guarded(workload, redis),
             needs=("redis",),
             key=KEY,
@@ -36,7 +36,7 @@ def sluices(workload: Workload, redis: str) -> tuple[Contender, ...]:
         sluice(
             workload,
             "sluice_ungated",
-            "Sluice, cache on Redis, no keys, quotas, metrics, access log",
+            "Sluice without keys, quotas, metrics, log",
             {"SLUICE_REDIS_URL": redis, "SLUICE_METRICS": "off", "SLUICE_ACCESS_LOG": "off"},
             needs=("redis",),
         ),

@@ -32,9 +32,9 @@ class Goal:
         """Whether that is enough."""
         return compared >= self.at_least
 
-    def words(self) -> str:
+    def words(self, rival: str) -> str:
         """The goal for people."""
-        return f"{WORDS[self.metric]} at least {self.at_least:g} x as good as {self.rival}'s"
+        return f"{WORDS[self.metric]} at least {self.at_least:g} x as good as that of {rival}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Gap:
         """Whether that is little enough."""
         return compared <= self.at_most
 
-    def words(self) -> str:
+    def words(self, rival: str) -> str:
         """The goal for people."""
-        return f"{WORDS[self.metric]} at most {self.at_most:g} ms above {self.rival}'s"
+        return f"{WORDS[self.metric]} at most {self.at_most:g} ms above that of: {rival}"
 
 
 @dataclass(frozen=True, slots=True)

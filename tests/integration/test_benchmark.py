@@ -141,7 +141,7 @@ def test_who_cannot_take_part_is_named_and_ends_nothing(race: tuple[Race, dict[s
     assert set(found.windows) == {"sluice"}
     assert "| Ends at once | not measured: it did not start: no / licence |" in shown
     assert "| Missing | not measured: could not be installed: " in shown
-    assert verdicts(found) == ["not measured: requests/s at least 1 x as good as broken's"]
+    assert verdicts(found, everyone) == ["not measured: requests/s at least 1 x as good as that of Ends at once"]
 
 
 def test_a_server_is_measured_whole(race: tuple[Race, dict[str, Contender]]) -> None:
