@@ -13,26 +13,20 @@ from time import perf_counter
 import grpc
 import numpy as np
 
-from app.rpc.protocol.open_inference_pb2 import ModelInferRequest
+from benchmarks.doors.grpc import METHOD, infer_request
+from benchmarks.rows import FEATURES
 
-FEATURES = 20
 MESSAGES = 4000
-METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
 
 def messages(model: str, number: int) -> list[bytes]:
     """One row each, all different."""
     rows = np.random.default_rng(number).normal(size=(MESSAGES, 1, FEATURES)).astype("<f4")
-    made = []
-    for row in rows:
-        asked = ModelInferRequest(model_name=model, raw_input_contents=[row.tobytes()])
-        asked.inputs.add(name="X", datatype="FP32", shape=row.shape)
-        made.append(asked.SerializeToString())
-    return made
+    return [infer_request(model, row) for row in rows]
 
 
 async def load(port: int, model: str, seconds: float, callers: int, number: int) -> dict[str, float]:
-    """Requests, errors, microseconds of the window and of its slow answers."""
+    """What these callers saw."""
     waiting, taken, errors = cycle(messages(model, number)), list[float](), 0
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) for _ in range(callers)]
@@ -52,8 +46,9 @@ async def load(port: int, model: str, seconds: float, callers: int, number: int)
     await asyncio.gather(*map(call, channels))
     lasted = perf_counter() - started
     await asyncio.gather(*(channel.close() for channel in channels))
-    p50, p99 = np.percentile(taken or [0.0], [50, 99]) * 1000
-    return {"requests": len(taken), "errors": errors, "seconds": lasted, "p50_ms": p50, "p99_ms": p99}
+    p50, p95, p99 = np.percentile(taken or [0.0], [50, 95, 99]) * 1000
+    figures = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "errors": errors}
+    return {"requests": len(taken), "requests_per_s": len(taken) / lasted, **figures}
 
 
 if __name__ == "__main__":
