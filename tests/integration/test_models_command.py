@@ -357,10 +357,10 @@ def test_an_output_without_any_axis_belongs_to_no_row(tmp_path: Path, command: C
 
 
 def test_a_label_of_several_columns_is_refused_in_words(tmp_path: Path, command: CommandLine) -> None:
-    words = ["--role", "Y=label", "--role", "Z=probabilities", "--labels", "0,1", "--task", "classification"]
+    words = ["--role", "Y=label", "--role", "Z=probabilities", "--labels", "0,1,2", "--task", "classification"]
     nodes = [helper.make_node("Cast", ["X"], ["Y"], to=TensorProto.INT64), helper.make_node("Identity", ["X"], ["Z"])]
     kinds = {"X": TensorProto.FLOAT, "Y": TensorProto.INT64, "Z": TensorProto.FLOAT}
-    values = [helper.make_tensor_value_info(name, kind, [None, 2]) for name, kind in kinds.items()]
+    values = [helper.make_tensor_value_info(name, kind, [None, 3]) for name, kind in kinds.items()]
     graph = helper.make_graph(nodes, "pairs", values[:1], values[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     outcome = command.add(saved(tmp_path, model.SerializeToString()), "pairs", *words)
