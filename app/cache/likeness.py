@@ -7,6 +7,7 @@ stable. And some models mix the rows of a request (a softmax over the batch, a m
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -54,13 +55,13 @@ def _tried(run: Run, feed: Feed, varied: bool) -> Likeness | None:
     first = run(_rows_like(feed, 1, varied))
     started = perf_counter()
     run(_rows_like(feed, 1, varied))
-    count = min(max(int(BUDGET_S / (perf_counter() - started + 1e-9)), _FEWEST), _MOST)
+    count = min(max(int(BUDGET_S / (perf_counter() - started + 1e-9)), _FEWEST), _MOST) // _FEWEST * _FEWEST
     sample = _rows_like(feed, count, varied)
     together = run(sample)
     if any(len(array.shape) == 0 or len(array) != count for array in together.values()):
         return Likeness.MIXED
-    pieces = [run(_cut(sample, 0, count // 3)), run(_cut(sample, count // 3, count))]
-    if not _equal(together, pieces):
+    ends = sorted({0, _alike(count), count // 2, count})
+    if not _equal(together, [run(_cut(sample, start, end)) for start, end in pairwise(ends)]):
         return Likeness.MIXED
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in together.values()):
         return None
@@ -69,20 +70,28 @@ def _tried(run: Run, feed: Feed, varied: bool) -> Likeness | None:
 
 
 def _rows_like(feed: Feed, count: int, varied: bool) -> Feed:
-    """That many rows, copies of one beside each other, so that rows at the start keep other company than all of them.
+    """That many rows: some copies of the first, which so keep each other's company, and then the others in turn.
 
     Fractions vary, for a difference in the last bit does not show in every number. Those that would not (0, NaN) or
     beside which others would not count (1e30) become ordinary ones.
     """
+    others = np.arange(count) - _alike(count) + 1
+    chosen = np.where(others > 0, others * max(1, len(next(iter(feed.values()))) // count), 0)
     made = {}
     for name, array in feed.items():
-        rows = np.take(array, np.arange(count) * len(array) // count, axis=0)
+        rows = np.take(array, chosen % len(array), axis=0)
         if varied and array.dtype.kind == "f":
             factors = np.random.default_rng(_SEED).uniform(0.5, 1.5, (_MOST, *array.shape[1:]))
-            ordinary = (np.abs(rows) > _LEAST) & (np.abs(rows) < _GREATEST)
+            size = np.abs(rows.astype(np.float64))
+            ordinary = (size > _LEAST) & (size < _GREATEST)
             rows = (np.where(ordinary, rows, 1) * factors[:count]).astype(array.dtype)
         made[name] = rows
     return made
+
+
+def _alike(count: int) -> int:
+    """How many of so many rows are copies of the first; kernels that take four at a time take these by themselves."""
+    return max(4, count // 16 * 4)
 
 
 def _distinct(feed: Feed) -> bool:

@@ -55,6 +55,10 @@ def test_mixing_shows_in_whole_numbers_that_come_again_and_again(rows: list[int]
     assert likeness(_off_the_mean, {"X": np.array(rows, dtype=np.int64)[:, None]}) is Likeness.MIXED
 
 
+def test_half_precision_is_varied_too() -> None:
+    assert likeness(_off_the_mean, {"X": np.zeros((2, 1), dtype=np.float16)}) is Likeness.MIXED
+
+
 def test_equal_rows_tell_nothing() -> None:
     assert likeness(_off_the_mean, {"X": np.array([[5], [5]], dtype=np.int64)}) is None
 
