@@ -134,6 +134,18 @@ def test_an_entry_older_than_the_version_may_keep_is_a_miss() -> None:
     assert ask(cache_of(Plan("on", "on", ttl=10), far=shelf), subject, [[1, 2]])[1] == "miss"
 
 
+def test_a_clock_that_is_ahead_elsewhere_lets_nothing_live_longer() -> None:
+    shelf, subject = Shelf(), Counted()
+    ask(cache_of(far=shelf), subject, [[1, 2]])
+    ((key, entry),) = shelf.held.items()
+    shelf.held[key] = Entry(entry.outputs, time.time() + 3600, entry.cost_s)
+    cache = cache_of(Plan("on", "on", ttl=0.1), far=shelf)
+    assert ask(cache, subject, [[1, 2]])[1] == "hit-l2"
+    shelf.held.clear()
+    time.sleep(0.15)
+    assert ask(cache, subject, [[1, 2]])[1] == "miss"
+
+
 @pytest.mark.parametrize(
     ("freshness", "source", "stored"),
     [(NO_CACHE, "miss", True), (NO_STORE, "bypass", False), (Freshness(max_age=0), "miss", True)],
