@@ -17,7 +17,8 @@ from tests.servers import RedisServer
 
 @pytest.fixture
 def tier(redis_server: RedisServer) -> RedisTier:
-    return RedisTier(RedisLink(lambda: connect(redis_server.url, 8), logger("tests")), Codec(b"secret"))
+    link = RedisLink(lambda: connect(f"{redis_server.url}?socket_timeout=2", 8), logger("tests"))
+    return RedisTier(link, Codec(b"secret"))
 
 
 def entries(count: int, size: int) -> dict[bytes, Entry]:
