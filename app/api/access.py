@@ -13,6 +13,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
 
+EVERY_MODEL = "*"
+"""What a view is about that tells of all models or changes all of them: no caller limited to some holds that."""
+
 
 def needs(scope: str) -> Callable[[View], View]:
     """Declare the scope a view needs; goes under the route decorator."""
@@ -22,6 +25,12 @@ def needs(scope: str) -> Callable[[View], View]:
         return view
 
     return declare
+
+
+def about_every_model(view: View) -> View:
+    """Declare that only callers who may see every model get in; goes under ``needs``."""
+    view.about_every_model = True  # type: ignore[attr-defined]
+    return view
 
 
 def public(view: View) -> View:
@@ -40,3 +49,8 @@ def declared_scopes(app: Flask) -> dict[str, str]:
     if silent:
         raise LookupError(f"views without a declared scope: {', '.join(silent)}")
     return {name: str(scope) for name, scope in scopes.items()}
+
+
+def about_every(app: Flask) -> frozenset[str]:
+    """Endpoints whose views have declared ``about_every_model``."""
+    return frozenset(name for name, view in app.view_functions.items() if hasattr(view, "about_every_model"))
