@@ -7,11 +7,12 @@ of its manifest before it is put where it is wanted, whole or not at all.
 import hashlib
 import json
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
-from typing import Protocol
-from urllib.error import URLError
-from urllib.parse import quote
-from urllib.request import urlopen
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPRedirectHandler, build_opener
 
 from app.registry.manifest import NAME, Manifest, parse_manifest
 from app.registry.repository import MANIFEST_FILE, MODEL_FILE, Repository
@@ -54,8 +55,21 @@ class FolderSource:
             raise DownloadFailed(f"{name}/{version}/{file}: {error.strerror}") from None
 
 
+class _AsSafe(HTTPRedirectHandler):
+    """Follows a redirect that stays on TLS, or never was; urllib alone goes from https to http, and to ftp."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """Raises HTTPError where the new address is less safe than the old one."""
+        if urlsplit(newurl).scheme not in ("https", urlsplit(req.full_url).scheme):
+            raise HTTPError(req.full_url, code, f"points to {newurl!r}, which is not followed", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_AsSafe)
+
+
 class HttpSource:
-    """An address that the operator configured. Redirects to anything but http(s) are not followed by urllib."""
+    """An address that the operator configured."""
 
     def __init__(self, base: str) -> None:
         self._base = base.rstrip("/")
@@ -73,9 +87,9 @@ class HttpSource:
 
     def _get(self, path: str) -> bytes:
         try:
-            with urlopen(f"{self._base}/{quote(path)}", timeout=TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked
+            with _OPENER.open(f"{self._base}/{quote(path)}", timeout=TIMEOUT_S) as answer:
                 data: bytes = answer.read(MAX_BYTES + 1)
-        except (URLError, OSError) as error:
+        except (URLError, OSError, HTTPException) as error:
             raise DownloadFailed(f"{path}: {getattr(error, 'reason', error)}") from None
         if len(data) > MAX_BYTES:
             raise DownloadFailed(f"{path} is larger than {MAX_BYTES} bytes")

@@ -33,7 +33,7 @@ def test_contracts_hold() -> None:
         ("app/predictor.py", "import onnxruntime", "onnxruntime runs in its runtime only"),
         ("app/api/prediction/rest.py", "import app.registry.intake", "Requests never touch what takes models in"),
         ("app/registry/loading.py", "import onnx", "onnx is for taking models in"),
-        ("app/services.py", "import redis", "redis only in its adapters"),
+        ("app/services.py", "import redis", "redis only in the link"),
         ("app/predictor.py", "import grpc", "grpc stays at its door"),
         ("app/wiring.py", "import app.rpc.server", "Nobody imports the gRPC door"),
     ],
