@@ -1,7 +1,8 @@
 """onnxruntime on the CPU.
 
-The file is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a model
-loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+The file is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run. For a model that
+came as bytes onnxruntime looks for external data below the working directory, and takes it where a branch or a sparse
+tensor names it. So it is told another folder, in which nothing can lie; data that we give it in memory it takes.
 """
 
 import re
@@ -17,6 +18,8 @@ from app.tensors import Array, Feed
 
 _DTYPES = {"float": "float32", "double": "float64"}
 
+_NOWHERE = "/dev/null"
+
 ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; the raise is enough
 
 
@@ -28,6 +31,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         if external:
             options.add_external_initializers_from_files_in_memory(
                 list(external), list(external.values()), [len(data) for data in external.values()]
