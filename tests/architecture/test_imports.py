@@ -68,6 +68,7 @@ def test_only_settings_read_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and _is_os(node.value)
     }
     assert readers == {
+        "app/rpc/__main__.py",  # names the folder that its processes share, reads nothing
         "app/runtimes/__init__.py",  # writes ORT_DISABLE_TELEMETRY, reads nothing
         "config/settings.py",
     }

@@ -1,26 +1,20 @@
-"""Programs that ask a server go where they were told: no answer sends a key, or a download, to a less safe address."""
+"""Commands that ask a server show their key to that one, whatever it answers."""
 
-import os
-import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from app.commands.remote import Remote, RemoteFailed
-from tests.certificates import self_signed
-from tests.programs import HOST, ROOT
+from tests.programs import HOST
 
 Asked = list[tuple[str, str | None]]
 
 
 @contextmanager
-def web(points_to: str = "", status: int = 302, tls: tuple[Path, Path] | None = None) -> Iterator[tuple[int, Asked]]:
+def web(points_to: str = "", status: int = 302) -> Iterator[tuple[int, Asked]]:
     """A port that answers ``["v1"]``, or a redirect; and what it was asked, with the key that was shown."""
     asked: Asked = []
 
@@ -41,10 +35,6 @@ def web(points_to: str = "", status: int = 302, tls: tuple[Path, Path] | None = 
             """Say nothing."""
 
     with ThreadingHTTPServer((HOST, 0), Handler) as server:
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port, asked
         server.shutdown()
@@ -59,36 +49,3 @@ def test_commands_show_their_key_to_the_server_that_was_named_alone(status: int)
                 ask()
     assert asked == [("/get", "the-key"), ("/post", "the-key"), ("/put", "the-key")]
     assert told == []
-
-
-def test_models_do_not_leave_tls_on_the_way(tmp_path: Path) -> None:
-    tls = self_signed(tmp_path)
-    with web() as (plain, told), web(f"http://{HOST}:{plain}", tls=tls) as (port, asked):
-        reason = _download(f"https://{HOST}:{port}", tls[0])
-    assert asked == [("/shop/versions.json", None)]
-    assert told == []
-    assert f"points to 'http://{HOST}:{plain}/shop/versions.json', which is not followed" in reason
-
-
-def test_models_may_move_as_long_as_it_is_as_safe(tmp_path: Path) -> None:
-    with web() as (elsewhere, told), web(f"http://{HOST}:{elsewhere}") as (port, _):
-        assert "it has v1" in _download(f"http://{HOST}:{port}", self_signed(tmp_path)[0])
-    assert told == [("/shop/versions.json", None)]
-    with web("ftp://127.0.0.1:1") as (port, _):
-        assert "which is not followed" in _download(f"http://{HOST}:{port}", self_signed(tmp_path)[0])
-
-
-def _download(registry: str, certificate: Path) -> str:
-    """What the script complains of."""
-    words = ["--model-name", "shop", "--version", "v2", "--registry", registry]
-    done = subprocess.run(
-        [sys.executable, "scripts/download_model.py", *words],
-        cwd=ROOT,
-        env=os.environ | {"SSL_CERT_FILE": str(certificate)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    return done.stderr
