@@ -13,9 +13,6 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 PUBLIC = "public"
 
-EVERY_MODEL = "*"
-"""What a view is about that tells of all models or changes all of them: no caller limited to some holds that."""
-
 
 def needs(scope: str) -> Callable[[View], View]:
     """Declare the scope a view needs; goes under the route decorator."""

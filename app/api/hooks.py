@@ -10,12 +10,12 @@ from typing import Any
 from flask import Flask, Request, Response
 
 from app import passage
-from app.api.access import EVERY_MODEL, PUBLIC, about_every, declared_scopes
+from app.api.access import PUBLIC, about_every, declared_scopes
 from app.api.current import current_g, current_request
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address, is_trusted
-from app.gateway.caller import Credentials
+from app.gateway.caller import EVERY_MODEL, Credentials
 from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import AccessLog
 from app.telemetry.logs import request_id

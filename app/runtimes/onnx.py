@@ -1,8 +1,8 @@
 """onnxruntime on the CPU.
 
 A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run. Where
-such a model names data outside of it, in the branch of an If or in a sparse tensor, onnxruntime would take it from the
-working directory or from anywhere; so it is told a folder in which nothing can lie, and has what we give it in memory.
+such a model names data outside of it, in the branch of an If or as a sparse tensor, onnxruntime would take it from
+files below the working directory; so it is told a folder in which nothing can lie, and gets in memory what it may have.
 Only what this server has laid out itself from such bytes is opened by its path, to be mapped (``mapped``).
 """
 
