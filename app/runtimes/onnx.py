@@ -1,7 +1,8 @@
 """onnxruntime on the CPU.
 
-A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a
-model loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run. Where
+such a model names data outside of it, in the branch of an If or as a sparse tensor, onnxruntime would take it from
+files below the working directory; so it is told a folder in which nothing can lie, and gets in memory what it may have.
 Only what this server has laid out itself from such bytes is opened by its path, to be mapped (``mapped``).
 """
 
@@ -28,6 +29,8 @@ _LAY_OUT = {
     "optimized_model_external_initializers_min_size_in_bytes": "1024",
     "save_external_prepacked_constant_initializers": "1",
 }
+
+_NOWHERE = "/dev/null"
 
 VERSION: str = ort.__version__
 
@@ -87,6 +90,7 @@ class _Source:
     def open(self, options: Any = None) -> Any:
         """From the bytes."""
         options = options or self._options()
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         model, files = self._light()
         if files:
             options.add_external_initializers_from_files_in_memory(
