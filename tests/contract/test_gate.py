@@ -225,6 +225,20 @@ def test_authentication_is_off_only_at_home() -> None:
     assert "SLUICE_AUTH: off is only for a loopback address" in done.stderr
 
 
+def test_callers_without_a_key_have_a_role_only_where_it_is_configured(
+    house: tuple[Server, Mapping[str, Key], Path], start_server: StartServer, tmp_path: Path
+) -> None:
+    score = {"features": house[0].get("/v1/models/diabetes", house[1]["viewer"].header).json()["example"]["features"]}
+    address = "/v1/models/diabetes/predict"
+    assert house[0].post(address, score).status == 401
+    behind = start_server(guarded(tmp_path, SLUICE_ROLES_FILE="config/platform_roles.yaml"))
+    assert behind.post(address, score).status == 200
+    assert behind.post(address, score, {"X-API-Key": "slu_aaaaaaaa_" + "A" * 43}).status == 401
+    assert behind.get("/metrics").status == 403
+    assert behind.post("/v1/cache/clear", {}).status == 403
+    assert "anonymous_callers_have_a_role" in behind.log
+
+
 def test_pages_of_other_origins_may_call_only_when_allowed(start_server: StartServer) -> None:
     closed = start_server()
     origin = {"Origin": "https://app.example"}
