@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client import message
 from tests.conftest import StartServer
-from tests.gatehouse import guarded, make_key, statuses
+from tests.gatehouse import at_once, guarded, make_key, statuses
 from tests.programs import HOST, ROOT, wait_until
 from tests.servers import RedisServer, Server
 
@@ -36,7 +37,7 @@ def test_four_workers_admit_exactly_the_limit(
 ) -> None:
     key = make_key(tmp_path, "viewer", "--quota", "requests=100/minute")
     server = start_server(_shared(tmp_path, redis_server, WEB_CONCURRENCY="4"))
-    found = statuses(lambda _: server.get("/v1/models", key.header).status, 1000, TOGETHER)
+    found = at_once([server.port], message("GET", "/v1/models", headers=key.header), 1000)
     assert found == Counter({200: 100, 429: 900})
 
 
@@ -45,7 +46,7 @@ def test_two_machines_admit_exactly_the_limit(
 ) -> None:
     key = make_key(tmp_path, "viewer", "--quota", "requests=100/minute")
     servers = [start_server(_shared(tmp_path, redis_server, WEB_CONCURRENCY="2")) for _ in range(2)]
-    found = statuses(lambda number: servers[number % 2].get("/v1/models", key.header).status, 1000, TOGETHER)
+    found = at_once([server.port for server in servers], message("GET", "/v1/models", headers=key.header), 1000)
     assert found == Counter({200: 100, 429: 900})
 
 
