@@ -85,6 +85,7 @@ def pre_fork(server, worker):
     """Give the worker its line in the roster."""
     worker.seat = _roster.board(worker.age)
     worker.drain_seconds = _settings.drain_seconds
+    worker.memory_limit_mb = _settings.worker_memory_mb
 
 
 def post_worker_init(worker):

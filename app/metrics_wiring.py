@@ -16,7 +16,7 @@ from config.settings import Settings
 Health = Callable[[], str]
 
 
-def build_observation(settings: Settings, registry: Registry, dependencies: Mapping[str, Health]) -> Observation:
+def build_observation(settings: Settings, dependencies: Mapping[str, Health]) -> Observation:
     """Everyone who is told, and the gauges over what is built already."""
     prometheus = (
         Prometheus(settings.runtime_dir, open_accounts(settings.runtime_dir, "counted")) if settings.metrics else None
@@ -25,10 +25,16 @@ def build_observation(settings: Settings, registry: Registry, dependencies: Mapp
     if prometheus:
         asked = dict(dependencies) | ({"statsd": statsd.health} if statsd else {})
         prometheus.watch("sluice_degraded", lambda: _degraded(asked))
-        prometheus.watch("sluice_model_served", lambda: _served(registry))
     told: dict[str, Metrics | None] = {"prometheus": prometheus, "statsd": statsd}
     metrics = fan_out({name: one for name, one in told.items() if one}, logger("sluice.metrics"))
     return Observation(metrics, prometheus, statsd)
+
+
+def watch_models(observation: Observation, registry: Registry) -> None:
+    """Gauges over what is served."""
+    if observation.prometheus:
+        observation.prometheus.watch("sluice_model_served", lambda: _served(registry))
+        observation.prometheus.watch("sluice_model_queue_rows", lambda: _queued(registry))
 
 
 def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:
@@ -53,4 +59,13 @@ def _served(registry: Registry) -> Reading:
         (model.name, version): float(state.served is not None)
         for model in registry.models.values()
         for version, state in model.versions.items()
+    }
+
+
+def _queued(registry: Registry) -> Reading:
+    return {
+        (model.name, version): float(state.served.queued_rows)
+        for model in registry.models.values()
+        for version, state in model.versions.items()
+        if state.served
     }

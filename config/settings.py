@@ -49,6 +49,20 @@ class Settings:
         "0 to 256",
         "onnxruntime threads per worker; 0 divides the container's processors among the workers.",
     )
+    map_models_mb: int = setting(
+        "SLUICE_MAP_MODELS_MB",
+        32,
+        integer(0, 1 << 20),
+        "0 to 1048576",
+        "MiB from which on all workers map one copy of a model's weights, kept in the data folder; 0 never.",
+    )
+    worker_memory_mb: int = setting(
+        "SLUICE_WORKER_MEMORY_MB",
+        0,
+        integer(0, 1 << 24),
+        "0 to 16777216",
+        "MiB of its own memory above which a worker is replaced once its requests are answered; 0 never.",
+    )
     max_body_bytes: int = setting(
         "SLUICE_MAX_BODY_BYTES",
         16 * 1024 * 1024,

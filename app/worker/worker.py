@@ -21,10 +21,12 @@ from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRe
 from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
+from app.telemetry.memory import memory
 from app.worker.answer import Answer
 from app.worker.ending import hang_up, refusal
 from app.worker.queueing import QueueingWorker
 from app.worker.sharing import Share
+from app.worker.weight import Weight
 
 STALL_SECONDS = 5
 """How long a request thread waits for the next byte from a client, or for room to send it one."""
@@ -50,6 +52,7 @@ class Worker(QueueingWorker):
 
     seat: Seat
     drain_seconds: float
+    memory_limit_mb: int = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,6 +75,7 @@ class Worker(QueueingWorker):
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.share = Share(self.seat)
+        self._weight = Weight(self.memory_limit_mb << 20)
         self._show_load()
         _log.info("worker_ready", pid=self.pid)
         self.seat.ready()
@@ -99,9 +103,12 @@ class Worker(QueueingWorker):
         self.share.weigh(self.nr_conns, monotonic())
         if self._told_to_go is not None and self.alive:
             self._go_when_possible(self._told_to_go)
-        elif self.nr >= self.max_requests and self.alive and self.seat.rest():
-            _log.info("worker_retires", requests=self.nr)
+        elif self._is_tired() and self.alive and self.seat.rest():
+            _log.info("worker_retires", requests=self.nr, memory_mb=memory().own >> 20)
             self.alive = False
+
+    def _is_tired(self) -> bool:
+        return self.nr >= self.max_requests or self._weight.too_much()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """TERM: go, but not before it leaves a gap."""
@@ -136,6 +143,7 @@ class Worker(QueueingWorker):
         if prometheus:
             prometheus.watch("sluice_requests_in_flight", lambda: {(): min(self._busy(), self.cfg.threads)})
             prometheus.watch("sluice_queue_depth", lambda: {(): max(0, self._busy() - self.cfg.threads)})
+            prometheus.watch("sluice_queue_room", lambda: {(): int(self.admission.room)})
 
     def _busy(self) -> int:
         return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
