@@ -137,6 +137,11 @@ class Registry:
             self._replace(Model(name, gone, model.default))
         self._log.info("model_unloaded", model=name)
 
+    def was_unloaded(self, name: str) -> bool:
+        """Whether this worker was told not to serve the model."""
+        model = self.models.get(name)
+        return model is not None and all(state.reason == UNLOADED for state in model.versions.values())
+
     def reload(self, name: str, only: Collection[str] | None = None) -> None:
         """Read a model's versions again in this worker (``only`` some) and serve those that verify, new ones included.
 

@@ -14,6 +14,8 @@ from app.runtimes.lifting import LARGE, NAME, lifted
 from app.runtimes.onnx import OnnxRuntime
 from tests.models import heavy, linear
 
+MODEL = heavy(1.2).model
+
 
 def layered(widths: list[int]) -> bytes:
     """A chain of matrix products, each of weights of its own, and a small bias at the end."""
@@ -89,15 +91,13 @@ def test_a_file_cannot_name_what_was_lifted(location: str) -> None:
 @settings(max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 100))
 def test_what_is_no_model_is_nobodys_to_lift(noise: bytes, at: int) -> None:
-    model = heavy(1.2).model
     assert lifted(noise) is None
-    damaged = model[:at] + noise + model[at + len(noise) :]
+    damaged = MODEL[:at] + noise + MODEL[at + len(noise) :]
     small = lifted(damaged)
     assert small is None or len(small) < len(damaged)
 
 
 def test_a_model_that_is_cut_short_is_refused_as_before() -> None:
-    model = heavy(1.2).model
-    for size in (LARGE, len(model) // 2 + LARGE // 2, len(model) - 1):
+    for size in (LARGE, len(MODEL) // 2 + LARGE // 2, len(MODEL) - 1):
         with pytest.raises(RuntimeFailed):
-            OnnxRuntime(model[:size])
+            OnnxRuntime(MODEL[:size])
