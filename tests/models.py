@@ -243,6 +243,21 @@ def external(location: str, name: str = "external", version: str = "v1") -> Tiny
     return _tiny(name, version, [node], _matrix("X", 4), _matrix("Y", 4), floats(4), tables=[weights], task="raw")
 
 
+def weighty(side: int = 2560, layers: int = 4, name: str = "weighty", version: str = "v1") -> TinyModel:
+    """Answers the row's one number, through ``layers`` matrices of ``side`` x ``side``: 25 MiB each as it comes."""
+    into, out = np.zeros((1, side), dtype=np.float32), np.zeros((side, 1), dtype=np.float32)
+    into[0, 0] = out[0, 0] = 1
+    places = ["X", *(f"h{at}" for at in range(layers + 1)), "Y"]
+    weights = [into, *(np.eye(side, dtype=np.float32) for _ in range(layers)), out]
+    tables = [numpy_helper.from_array(table, f"W{at}") for at, table in enumerate(weights)]
+    nodes = [
+        helper.make_node("MatMul", [before, table.name], [after])
+        for before, table, after in zip(places, tables, places[1:], strict=False)
+    ]
+    made = _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
+    return made.golden({"f0": 3.0}, {"Y": [3.0]})
+
+
 def floats(width: int) -> tuple[Feature, ...]:
     """Features f0, f1, ... of float32, all going to the input X."""
     return tuple(Feature(f"f{at}", "float32", "X") for at in range(width))
