@@ -63,11 +63,8 @@ class Watch:
             self._read(name, {version for model, version in rested if model == name})
 
     def _read(self, name: str, versions: set[str]) -> None:
-        """What somebody unloaded comes back when somebody loads it, not because a file changed."""
-        if self._registry.was_unloaded(name):
-            return
         try:
-            self._registry.reload(name, versions)
+            self._registry.follow(name, versions)
         except (ModelRefused, ModelNotFound) as error:
             self._log.warning("model_reload_refused", model=name, reason=str(error))
 

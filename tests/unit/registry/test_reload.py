@@ -49,7 +49,7 @@ def test_what_was_unloaded_does_not_come_back_because_a_file_changed(
     linear((10.0, 10.0)).add(repository)
     for _ in range(3):
         watch.look()
-    assert registry.was_unloaded("linear")
+    assert registry.model("linear").versions["v1"].reason == UNLOADED
     registry.reload("linear")
     assert answer(registry) == 30.5
 
