@@ -20,6 +20,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 _ABSENT = "This server has no pyarrow; install requirements-arrow.txt beside it, or send JSON or CSV."
 _MOST_COLUMNS = 10_000
+_MOST_AXES = 16
+_NO_NUMBERS = "must hold numbers, of the same shape in every row"
 _DICTIONARY, _BATCH = 2, 3
 """Kinds of message, as the format numbers them."""
 
@@ -90,19 +92,34 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
 
 def _values(arrow: Any, name: str, column: Any, max_bytes: int) -> Array:
     types, kind = arrow.types, column.type
-    if types.is_dictionary(kind):
-        values = column.dictionary.to_pylist()
+    if types.is_dictionary(kind) and _is_plain(types, kind.value_type):
+        values = _values(arrow, name, column.dictionary, max_bytes).tolist()
         return _objects([None if at is None else values[at] for at in column.indices.to_pylist()], max_bytes)
-    if types.is_floating(kind) or types.is_boolean(kind) or types.is_integer(kind):
+    if _is_number(types, kind) or types.is_boolean(kind):
         if column.null_count and not types.is_floating(kind):
             return _objects(column.to_pylist(), max_bytes)
         numbers: Array = column.to_numpy(zero_copy_only=False)
         return numbers
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+    if _is_plain(types, kind) or types.is_null(kind):
         return _objects(column.to_pylist(), max_bytes)
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return _nested(name, column.to_pylist())
+    if _is_list(types, kind):
+        return _nested(types, name, column)
     raise InvalidInput({f"columns.{clip(name)}": [f"is of Arrow type {clip(str(kind))}, which no feature takes"]})
+
+
+def _is_number(types: Any, kind: Any) -> bool:
+    return bool(types.is_floating(kind) or types.is_integer(kind))
+
+
+def _is_plain(types: Any, kind: Any) -> bool:
+    """Whether each value takes bytes of the stream. Nulls take none: a few words may claim two thousand million."""
+    return bool(
+        _is_number(types, kind) or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind)
+    )
+
+
+def _is_list(types: Any, kind: Any) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
 def _objects(values: Sequence[Any], max_bytes: int) -> Array:
@@ -113,12 +130,29 @@ def _objects(values: Sequence[Any], max_bytes: int) -> Array:
     return array
 
 
-def _nested(name: str, values: Sequence[Any]) -> Array:
-    try:
-        array: Array = np.array(values, dtype=np.float64)
-    except (ValueError, TypeError):
-        raise InvalidInput({f"columns.{clip(name)}": ["must hold numbers, of the same shape in every row"]}) from None
-    return array
+def _nested(types: Any, name: str, column: Any) -> Array:
+    """The numbers of lists, level by level, in their own dtype; an absent one is NaN, as a plain one would be."""
+    shape = [len(column)]
+    while _is_list(types, column.type):
+        length, inner = _common_length(types, column), column.flatten()
+        if not length or len(shape) >= _MOST_AXES:
+            raise InvalidInput({f"columns.{clip(name)}": [_NO_NUMBERS]})
+        shape.append(length)
+        column = inner
+    if not _is_number(types, column.type):
+        raise InvalidInput({f"columns.{clip(name)}": [_NO_NUMBERS]})
+    numbers: Array = column.to_numpy(zero_copy_only=False)
+    return numbers.reshape(shape)
+
+
+def _common_length(types: Any, column: Any) -> int | None:
+    """How long each list is, None where they differ or one is absent."""
+    if column.null_count:
+        return None
+    if types.is_fixed_size_list(column.type):
+        return int(column.type.list_size)
+    lengths = column.value_lengths().to_numpy()
+    return int(lengths[0]) if len(lengths) and bool((lengths == lengths[0]).all()) else None
 
 
 def _refuse_packed(arrow: Any, raw: bytes) -> None:

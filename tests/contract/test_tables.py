@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,10 @@ def test_arrow_lists_for_shaped_features(tiny: Server) -> None:
     pixels = [[[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]] * 2
     answer = send_arrow(tiny, {"pixels": pa.array(pixels)}, "/v1/models/image/predict")
     assert predictions(answer) == [1.0, 1.0]
+    for kind in (pa.float16(), pa.int8()):
+        for lists in (pa.list_(pa.list_(kind)), pa.list_(pa.list_(kind, 3), 2), pa.large_list(pa.list_(kind))):
+            same = send_arrow(tiny, {"pixels": pa.array(pixels).cast(lists)}, "/v1/models/image/predict")
+            assert predictions(same) == [1.0, 1.0]
     ragged = send_arrow(tiny, {"pixels": pa.array([[[1.0], [1.0, 2.0]]])}, "/v1/models/image/predict")
     refused(ragged, 422, "columns.pixels", "of the same shape")
 
@@ -292,6 +297,40 @@ def test_a_text_that_many_rows_share(tiny: Server) -> None:
     shared = pa.DictionaryArray.from_arrays(pa.array([0] * 5000), pa.array(["x" * 100_000]))
     answer = send_arrow(tiny, stream(good_columns(5000, note=shared)))
     refused(answer, 413, says="texts of the table")
+
+
+def test_values_that_need_no_bytes(tiny: Server) -> None:
+    """A few hundred bytes may claim two thousand million of them."""
+    many = 2_000_000_000
+    ends = pa.array([0, many], pa.int32())
+    empty = pa.Array.from_buffers(pa.list_(pa.float32(), 0), many, [None], children=[pa.array([], pa.float32())])
+    for column, says in (
+        (pa.ListArray.from_arrays(ends, pa.nulls(many)), "must hold numbers"),
+        (pa.FixedSizeListArray.from_arrays(pa.nulls(many), many), "must hold numbers"),
+        (pa.ListArray.from_arrays(ends, empty), "must hold numbers"),
+        (pa.DictionaryArray.from_arrays(pa.array([0]), pa.nulls(many)), "which no feature takes"),
+    ):
+        answer = send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict")
+        refused(answer, 422, "columns.pixels", says)
+        quickly(tiny, answer)
+
+
+def test_lists_in_lists_in_lists(tiny: Server) -> None:
+    column = pa.array([1.0])
+    for _ in range(60):
+        column = pa.FixedSizeListArray.from_arrays(column, 1)
+    refused(send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict"), 422, "columns.pixels")
+
+
+@pytest.mark.parametrize("cells", [["1", "2_0", "3"], [True, False, True], [Decimal(1), Decimal(2), Decimal(3)]])
+def test_lists_of_what_is_no_number(tiny: Server, cells: list[Any]) -> None:
+    answer = send_arrow(tiny, {"pixels": pa.array([[cells, cells]])}, "/v1/models/image/predict")
+    refused(answer, 422, "columns.pixels", "must hold numbers")
+
+
+def test_shared_values_that_are_lists(tiny: Server) -> None:
+    shared = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array([[1.0], [2.0]]))
+    refused(send_arrow(tiny, good_columns(2, age=shared)), 422, "columns.age", "which no feature takes")
 
 
 def test_rows_that_need_no_bytes(tiny: Server) -> None:
