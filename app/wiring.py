@@ -86,6 +86,7 @@ def build_services(settings: Settings) -> Services:
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
         access_log=build_access_log(settings, observation.metrics) if settings.access_log else None,
+        deployment_file=settings.deployment_file,
         timeouts={name: model.timeout_ms / 1000 for name, model in deployment.models.items() if model.timeout_ms},
     )
 
@@ -159,6 +160,7 @@ class _Loading:
             chosen.max_queue_delay_ms / 1000,
             chosen.latency_objective_ms / 1000,
             chosen.max_queue_ms / 1000,
+            chosen.pool_size,
         )
         engine = OnnxRuntime(model, external, self.threads, self.shelf)
         return Batcher(engine, plan, partial(self.metrics.batch, name))
