@@ -54,7 +54,7 @@ lock: $(VENV)/.development ## Bring requirements*.txt to the newest versions req
 	@$(COMPILE) -c requirements.txt requirements-arrow.in -o requirements-arrow.txt
 	@$(COMPILE) -c requirements.txt requirements-train.in -o requirements-train.txt
 	@$(COMPILE) -c requirements.txt -c requirements-train.txt requirements-dev.in -o requirements-dev.txt
-	@for name in tritonclient kserve; do $(COMPILE) tests/clients/$$name.in -o tests/clients/$$name.txt; done
+	@for file in tests/clients/*.in benchmarks/requirements/*.in; do $(COMPILE) $$file -o $${file%.in}.txt; done
 
 clean: ## Remove .venv and everything tools leave behind (keys in var/ stay)
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis

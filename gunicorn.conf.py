@@ -41,6 +41,9 @@ max_requests = _settings.max_requests
 max_requests_jitter = _settings.max_requests // 10
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 http_parser = "python"
+forwarded_allow_ips = "*"  # there is nothing left to allow:
+forwarder_headers = ""
+secure_scheme_headers = {}
 control_socket_disable = True
 logconfig_dict = logging_config(_settings.log_level, wants_console(_settings.log_format))
 
@@ -87,7 +90,7 @@ def pre_fork(server, worker):
 
 def post_worker_init(worker):
     """After the application is built, before the worker accepts: load the models, then take one core."""
-    prepare_worker(worker.wsgi)
+    prepare_worker(worker.wsgi, worker.seat.number)
     rest_collector()
     if _settings.pin_workers:
         pin_worker(worker.seat.number, _settings.workers)

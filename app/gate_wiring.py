@@ -20,7 +20,7 @@ from app.gateway.roles import Role, parse_quota, quotas_of
 from app.gateway.tokens import Issuer, Tokens
 from app.services import Doorkeeping
 from app.state.base import State
-from app.state.redis import RedisLink
+from app.state.link import RedisLink
 from app.telemetry.logs import logger
 from config.invalid import ConfigInvalid
 from config.roles import Access, QuotaPlan, load_access, parse_limits
@@ -52,7 +52,7 @@ def build_gate(
         _bootstrap(settings),
     )
     rules = Rules(_quotas(access.anonymous), _quotas(access.writes), _quotas(access.ceiling))
-    quotas = Quotas(state, settings.workers * settings.instances)
+    quotas = Quotas(state, settings.workers * settings.instances, settings.runtime_dir)
     return GuardedGate(rules, identity.identify, quotas, audit), keyring
 
 

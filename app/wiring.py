@@ -36,8 +36,10 @@ from app.runtimes.onnx import OnnxRuntime
 from app.runtimes.sizing import BatchPlan
 from app.services import Routing, Services
 from app.state.base import State
+from app.state.files import DocumentFiles
+from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
-from app.state.redis import RedisLink, RedisState, connect
+from app.state.redis import RedisState
 from app.telemetry.logs import configure_logs, logger
 from app.telemetry.metrics import Metrics
 from config.deployment import CacheDeployment, Deployment, ModelDeployment, load_deployment
@@ -65,7 +67,8 @@ def build_services(settings: Settings) -> Services:
     watch_models(observation, registry)
     far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
     cache = _cache(settings, deployment, far)
-    routing = _routing(registry, state, audit)
+    kept = DocumentFiles(settings.data_dir / "known") if state.shared else None
+    routing = _routing(registry, state, audit, kept, partial(observation.metrics.dropped, "shadow"))
     announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
@@ -131,16 +134,18 @@ def _shelf(settings: Settings) -> Shelf:
     return Shelf(settings.data_dir / "mapped", settings.map_models_mb << 20, ENGINE, logger("sluice.runtimes"))
 
 
-def _routing(registry: Registry, state: State, audit: AuditLog) -> Routing:
+def _routing(
+    registry: Registry, state: State, audit: AuditLog, kept: DocumentFiles | None, drop: Callable[[], None]
+) -> Routing:
     outcomes, log = Outcomes(state), logger("sluice.routing")
-    router = Router(state, log)
+    router = Router(state, log, kept)
 
     def note(action: str, by: str, model: str, **facts: object) -> None:
         audit.record(action, "allowed", by, "", model=model, **facts)
 
     desk = TrafficDesk(state, router, note)
     conductor = Conductor(state, router, desk, log)
-    return Routing(router, outcomes, Shadow(registry, outcomes, log), desk, conductor)
+    return Routing(router, outcomes, Shadow(registry, outcomes, log, drop), desk, conductor)
 
 
 @dataclass(frozen=True, slots=True)

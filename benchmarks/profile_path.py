@@ -36,9 +36,11 @@ from app.registry.interpreter import Interpreter
 from app.runtimes.onnx import OnnxRuntime
 from app.telemetry.access import AccessLog
 from benchmarks.environment import BUILD, installed
-from benchmarks.report import keep, provenance, surroundings
+from benchmarks.report import keep
+from benchmarks.rows import bodies as bodies_of
+from benchmarks.surroundings import provenance, surroundings
 from benchmarks.tracing import Trace
-from benchmarks.workload import Workload, build_workload
+from benchmarks.workload import MODELS, Workload
 from config.settings import Settings
 
 ADDRESS = ("127.0.0.1", 8000)
@@ -211,14 +213,14 @@ def table(columns: list[dict[str, float]]) -> str:
 def measure(workload: Workload) -> str:
     """The table for the benchmark's model."""
     variables = {
-        "SLUICE_MODELS_DIR": str(workload.repository),
-        "SLUICE_DEPLOYMENT_FILE": str(workload.deployment_file),
+        "SLUICE_MODELS_DIR": str(workload.repository("trees")),
+        "SLUICE_DEPLOYMENT_FILE": str(workload.deployment("plain", "trees")),
         "SLUICE_LOG_LEVEL": "warning",
         "SLUICE_AUTH": "off",
         "SLUICE_INFERENCE_THREADS": "1",
     }
-    bodies = {rows: workload.bodies(rows) for rows in REQUESTS}
-    return table(profile(Settings.from_env(variables), f"/v1/models/{workload.model_name}/predict", bodies))
+    sent = {rows: bodies_of(rows) for rows in REQUESTS}
+    return table(profile(Settings.from_env(variables), f"/v1/models/{MODELS['trees'].name}/predict", sent))
 
 
 def main() -> None:
@@ -226,8 +228,10 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    workload = Workload(folder)
+    workload.build("trees")
     with stderr_to(folder / "profile.log"):
-        found = measure(build_workload(folder))
+        found = measure(workload)
     print(found)
     around = provenance(surroundings(installed(sys.executable)))
     keep("profile", f"## Where each microsecond goes\n\n`python benchmarks/profile_path.py`: {around}\n\n{found}")

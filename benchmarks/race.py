@@ -1,27 +1,41 @@
 """The race: every contender started, checked and warmed up, then window after window in turn."""
 
+import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
 
-from benchmarks.contenders import Contender
-from benchmarks.load import Window, put_load
-from benchmarks.process import Running, start
+from benchmarks.contenders.contender import Contender
+from benchmarks.doors.door import Load, LoadFailed
+from benchmarks.progress import Progress
 from benchmarks.redis_server import RedisProcess
-from benchmarks.scenarios import Gap, Goal, Scenario
+from benchmarks.running import Running, Sample, ServerFailed, Window, start
+from benchmarks.scenarios.scenario import Gap, Goal, Scenario
 from benchmarks.workload import Workload
 
 WARM_UP_S = 2
+FAILURES = (ServerFailed, LoadFailed, OSError, subprocess.TimeoutExpired)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is measured of a server once: seconds to its first right answer, and memory then and at the end."""
+
+    ready_s: float
+    mib_at_start: float
+    mib_after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """All windows of one scenario: contender's name -> one window per round."""
+    """All of one scenario: a window per round of each contender, and why others have none."""
 
     scenario: Scenario
-    windows: Mapping[str, list[Window]]
+    windows: dict[str, list[Window]] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     def typical(self, name: str) -> Window:
         """Each figure's median over the rounds; errors are added up."""
@@ -29,67 +43,144 @@ class Race:
         medians = {item.name: median(getattr(window, item.name) for window in rounds) for item in fields(Window)}
         return Window(**(medians | {"errors": sum(window.errors for window in rounds)}))
 
-    def ratios(self, rival: str, metric: str = "requests_per_s") -> list[float]:
-        """Ours over the rival's, round by round, smallest first."""
-        return self.compared(Goal(rival, metric, 0.0))
+    def ratios(self, rival: str) -> list[float]:
+        """Ours over the rival's requests per second, round by round, smallest first; empty if one was not measured."""
+        return self.compared(Goal(rival, "requests_per_s", 0.0))
 
     def compared(self, goal: Goal | Gap) -> list[float]:
-        """What the goal is about, round by round, smallest first."""
+        """What the goal is about, round by round, smallest first; empty if one was not measured."""
+        if not {self.scenario.ours, goal.rival} <= self.windows.keys():
+            return []
         pairs = zip(self.windows[self.scenario.ours], self.windows[goal.rival], strict=True)
         return sorted(goal.compare(getattr(ours, goal.metric), getattr(other, goal.metric)) for ours, other in pairs)
 
-    def reached(self, goal: Goal | Gap) -> float:
-        """The median of that."""
-        return median(self.compared(goal))
+    def failed(self, names: set[str]) -> bool:
+        """Whether one of these was not measured, or failed a request."""
+        errors = sum(window.errors for name in names for window in self.windows.get(name, []))
+        return bool(errors or names & self.absent.keys())
 
-    @property
-    def errors(self) -> int:
-        """Failed requests of all."""
-        return sum(window.errors for rounds in self.windows.values() for window in rounds)
+    def reached(self, goal: Goal | Gap) -> float | None:
+        """The median of that; None if one was not measured."""
+        compared = self.compared(goal)
+        return median(compared) if compared else None
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What every race of a run takes place with: the contenders, what they serve, and the Redis servers by name."""
+    """What every race of a run takes place with.
+
+    ``backing`` are the Redis servers by name, ``absent`` contenders that could not be made ready, with the reason.
+    """
 
     everyone: Mapping[str, Contender]
     workload: Workload
     backing: Mapping[str, RedisProcess]
+    absent: Mapping[str, str]
+    logs: Path
+    rounds: int
+    seconds: int
+    progress: Progress
 
 
-def run_race(
-    scenario: Scenario,
-    course: Course,
-    rounds: int,
-    seconds: int,
-    logs: Path,
-    tell: Callable[[str], None],
-) -> Race:
-    """Measure one scenario.
-
-    Raises:
-        ServerFailed, LoadFailed: somebody does not start, answers wrongly, or wrk fails.
-    """
-    everyone, workload = course.everyone, course.workload
+def run_race(scenario: Scenario, course: Course) -> Race:
+    """Measure one scenario. Whoever does not start, or stops answering rightly, is in ``absent`` and ends nothing."""
+    known = {name: course.absent[name] for name in scenario.contenders if name in course.absent}
+    race = Race(scenario, absent=known)
     with ExitStack() as stack:
-        for name in {each for one in scenario.contenders for each in everyone[one].needs}:
-            stack.enter_context(course.backing[name].running(logs))
-        running: list[Running] = []
-        for name in scenario.contenders:
-            tell(f"{scenario.name}: starting {name}")
-            running.append(start(everyone[name], workload, scenario.rows, logs))
-            stack.callback(running[-1].stop)
-        for server in running:
-            tell(f"{scenario.name}: warming up {server.contender.name}")
-            put_load(server, scenario, workload, 0, WARM_UP_S)
-        for name in scenario.paused:
-            course.backing[name].pause()
-        windows: dict[str, list[Window]] = {name: [] for name in scenario.contenders}
-        for number in range(1, rounds + 1):
-            for server in running:
-                window = put_load(server, scenario, workload, number, seconds)
-                windows[server.contender.name].append(window)
-                tell(f"{scenario.name} {number}/{rounds}: {server.contender.name} {window.requests_per_s:,.0f}/s")
-        for server in running:
-            server.check(workload, scenario.rows)
-    return Race(scenario, windows)
+        for backing in {each for one in scenario.contenders for each in course.everyone[one].needs}:
+            stack.enter_context(course.backing[backing].running(course.logs))
+        runners = _Runners(race, course)
+        stack.callback(runners.stop)
+        runners.start()
+        runners.warm_up()
+        for paused in scenario.paused:
+            course.backing[paused].pause()
+        for number in range(1, course.rounds + 1):
+            runners.run_round(number)
+        runners.finish()
+    return race
+
+
+class _Runners:
+    """Those who are still in the race."""
+
+    def __init__(self, race: Race, course: Course) -> None:
+        self._race = race
+        self._course = course
+        self._running: dict[str, Running] = {}
+
+    def start(self) -> None:
+        """Everyone who can be started, one after another."""
+        for name in self._race.scenario.contenders:
+            if name not in self._race.absent:
+                self._course.progress.say(f"{self._race.scenario.name}: starting {name}")
+                self._attempt(name, self._start_one)
+            self._course.progress.started()
+
+    def warm_up(self) -> None:
+        """A first window that does not count."""
+        for name in list(self._running):
+            self._attempt(name, lambda name: self._window(name, 0, WARM_UP_S))
+            self._course.progress.loaded(WARM_UP_S)
+
+    def run_round(self, number: int) -> None:
+        """A window for each; who goes first changes from round to round."""
+        names = list(self._running)
+        first = number % len(names) if names else 0
+        for name in (*names[first:], *names[:first]):
+            self._attempt(name, lambda name: self._count(name, number))
+            self._course.progress.loaded(self._course.seconds)
+
+    def finish(self) -> None:
+        """Whether everyone still answers rightly, and what memory it holds."""
+        for name in list(self._running):
+            self._attempt(name, self._finish_one)
+
+    def stop(self) -> None:
+        """All servers."""
+        for running in self._running.values():
+            running.stop()
+
+    def _attempt(self, name: str, step: Callable[[str], None]) -> None:
+        try:
+            step(name)
+        except FAILURES as error:
+            self._drop(name, str(error))
+
+    def _drop(self, name: str, reason: str) -> None:
+        self._race.absent[name] = reason
+        self._race.windows.pop(name, None)
+        if name in self._running:
+            self._running.pop(name).stop()
+        self._course.progress.say(f"{self._race.scenario.name}: {name} is not measured: {reason}")
+
+    def _start_one(self, name: str) -> None:
+        contender, scenario = self._course.everyone[name], self._race.scenario
+        self._running[name] = start(contender, contender.doors[scenario.door], self._sample(name), self._course.logs)
+        self._race.windows[name] = []
+
+    def _window(self, name: str, number: int, seconds: int) -> Window:
+        scenario, running = self._race.scenario, self._running[name]
+        load = Load(
+            rows=scenario.rows,
+            connections=scenario.connections,
+            seconds=seconds,
+            number=number,
+            distinct=scenario.distinct,
+            folder=self._course.workload.folder,
+        )
+        return running.window(running.contender.doors[scenario.door], load)
+
+    def _count(self, name: str, number: int) -> None:
+        window = self._window(name, number, self._course.seconds)
+        self._race.windows[name].append(window)
+        place = f"{self._race.scenario.name} {number}/{self._course.rounds}"
+        self._course.progress.say(f"{place}: {name} {window.requests_per_s:,.0f} requests/s")
+
+    def _finish_one(self, name: str) -> None:
+        running = self._running[name]
+        running.check(running.contender.doors[self._race.scenario.door], self._sample(name))
+        self._race.standings[name] = Standing(running.ready_s, running.mib_at_start, running.memory_mib())
+
+    def _sample(self, name: str) -> Sample:
+        return self._course.workload.sample(self._course.everyone[name].model, self._race.scenario.rows)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.processes import free_port
+
 START_LIMIT_S = 10.0
 
 
@@ -21,7 +23,7 @@ class RedisProcess:
     """On a free port of 127.0.0.1, nothing on disk; ``pause`` leaves it there, silent."""
 
     def __init__(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,10 +63,3 @@ class RedisProcess:
             except OSError:
                 time.sleep(0.05)
         raise RedisFailed("redis-server did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -263,11 +263,10 @@ class Settings:
         "Requests after which a worker is replaced (plus up to a tenth, at random); 0 never.",
     )
     grpc_port: int = setting(
-        "SLUICE_GRPC_PORT",
-        8001,
-        integer(1, 65535),
-        "1 to 65535",
-        "Port of the gRPC door, on `HOST`; on 127.0.0.1 where that is a unix socket.",
+        "SLUICE_GRPC_PORT", 8001, integer(1, 65535), "1 to 65535", "gRPC port on `HOST` (127.0.0.1 with a unix socket)."
+    )
+    grpc_metrics_port: int = setting(
+        "SLUICE_GRPC_METRICS_PORT", 8002, integer(0, 65535), "0 to 65535", "Its `/metrics`, by HTTP; 0 is nowhere."
     )
     grpc_waiting: int = setting(
         "SLUICE_GRPC_WAITING",

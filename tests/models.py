@@ -67,6 +67,27 @@ def linear(
     return made.golden({item.name: 1.0 for item in made.manifest.features}, {"Y": [float(sum(weights) + bias)]})
 
 
+def heavy(megabytes: float, name: str = "heavy", version: str = "v1", bias: float = 0.0) -> TinyModel:
+    """Answers its number plus ``bias``. Quick, and that large: each answer reads one row of a table."""
+    table = np.random.default_rng(7).standard_normal((int(megabytes * 250), 1000), dtype=np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "first"], ["row"]),
+        helper.make_node("Mul", ["row", "zero"], ["nothing"]),
+        helper.make_node("ReduceSum", ["nothing", "axis"], ["still"]),
+        helper.make_node("Add", ["X", "B"], ["moved"]),
+        helper.make_node("Add", ["moved", "still"], ["Y"]),
+    ]
+    tables = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+        numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"),
+        numpy_helper.from_array(np.array([bias], dtype=np.float32), "B"),
+    ]
+    made = _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
+    return made.golden({"f0": 1.0}, {"Y": [1.0 + bias]})
+
+
 def columns(name: str = "columns", version: str = "v1") -> TinyModel:
     """One input per column: ``city`` (string: Oslo 1, Bern 2, else 0) plus ``age`` (float)."""
     nodes = [

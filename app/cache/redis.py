@@ -15,7 +15,7 @@ from app.cache.base import Entry
 from app.cache.codec import Codec
 from app.cache.tally import Tally
 from app.state.base import StateUnavailable
-from app.state.redis import RedisLink
+from app.state.link import RedisLink
 
 QUEUE_BYTES = 32 * 1024 * 1024
 """The most memory that entries on their way to Redis may take."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.gateway.api_keys import ApiKey
 from app.gateway.key_store import record_from
-from app.state.redis import RedisLink
+from app.state.link import RedisLink
 
 
 class RedisKeyStore:

@@ -15,6 +15,8 @@ import numpy as np
 import onnxruntime as ort
 
 from app.runtimes.base import RuntimeFailed, TensorSpec
+from app.runtimes.lifting import NAME as LIFTED_FROM
+from app.runtimes.lifting import lifted
 from app.runtimes.mapped import MODEL, WEIGHTS, Shelf
 from app.tensors import Array, Feed
 
@@ -85,12 +87,12 @@ class _Source:
     def open(self, options: Any = None) -> Any:
         """From the bytes."""
         options = options or self._options()
-        if self.external:
-            files = self.external
+        model, files = self._light()
+        if files:
             options.add_external_initializers_from_files_in_memory(
                 list(files), list(files.values()), [len(data) for data in files.values()]
             )
-        return _session(self.model, options)
+        return _session(model, options)
 
     def open_laid_out(self, path: Path) -> Any:
         """From a file of ours; from the bytes if that cannot be read after all."""
@@ -106,6 +108,11 @@ class _Source:
         for name, value in _LAY_OUT.items():
             options.add_session_config_entry(f"session.{name}", value)
         self.open(options)
+
+    def _light(self) -> tuple[bytes, Mapping[str, bytes]]:
+        """What the parser is given, for which it holds up everybody, and the files beside it (``lifting``)."""
+        small = None if self.external else lifted(self.model)
+        return (self.model, self.external) if small is None else (small, {LIFTED_FROM: self.model})
 
     def _options(self) -> Any:
         options = ort.SessionOptions()

@@ -1,157 +1,13 @@
-"""Redis as shared state, and the link to it that the cache uses as well.
-
-One rule shapes this file: a request pays for an absent Redis at most once per worker. The first failure opens the
-link; from then on calls fail at once without touching the network, while a thread of its own asks every half second
-whether Redis is back.
-"""
+"""Redis as shared state: tables are hashes, and what must be one step for everybody is one script."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from threading import Lock, Thread
-from time import sleep
 from typing import Any, TypeVar
 
-import redis
-from redis.backoff import NoBackoff
-from redis.cluster import RedisCluster
-from redis.credentials import CredentialProvider
-from redis.retry import Retry
-
 from app.state.base import Document, Grant, StateUnavailable
+from app.state.link import RedisLink, is_damage
 
 Answer = TypeVar("Answer")
-
-TIMEOUT_S = 0.05
-RETRY_S = 0.5
-
-_PROBED = "sluice:probe"
-_DAMAGE = ("WRONGTYPE", "is not a float", "is not a valid float", "is not an integer")
-_AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
-
-
-def connect(url: str, connections: int, credentials: CredentialProvider | None = None) -> Any:
-    """A client for the URL; no connection is made before the first command, so before or after a fork is the same.
-
-    ``redis+cluster://`` and ``rediss+cluster://`` name any node of a cluster. Every wait is bounded by ``TIMEOUT_S``,
-    and nothing is retried: redis-py's default of ten retries would block a request for seconds.
-    """
-    options: dict[str, Any] = {
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": TIMEOUT_S,
-        "max_connections": connections,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if credentials is not None:
-        options["credential_provider"] = credentials
-    scheme, _, rest = url.partition("://")
-    if scheme.endswith("+cluster"):
-        return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
-    return redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, **options))
-
-
-class RedisLink:
-    """One worker's way to Redis: the pool, and whether it is worth trying."""
-
-    def __init__(self, make_client: Callable[[], Any], log: Any) -> None:
-        self._make_client = make_client
-        self._client: Any = None
-        self._log = log
-        self._up = True
-        self._writable = True
-        self._guard = Lock()
-
-    @property
-    def up(self) -> bool:
-        """False from the first failure until a probe succeeds."""
-        return self._up
-
-    def call(self, command: Callable[[Any], Answer]) -> Answer:
-        """Run a command that only reads.
-
-        Raises:
-            StateUnavailable: Redis is away or slow, or will not answer this.
-        """
-        return self._attempt(command, self._refused_read)
-
-    def write(self, command: Callable[[Any], Answer]) -> Answer:
-        """Run a command that writes, and learn whether Redis takes any writes.
-
-        Raises:
-            StateUnavailable
-        """
-        answer = self._attempt(command, self._refused_write)
-        self._note_writable(True)
-        return answer
-
-    def health(self) -> str:
-        """``up``, ``down`` or ``read-only``."""
-        if not self._up:
-            return "down"
-        return "up" if self._writable else "read-only"
-
-    def _attempt(self, command: Callable[[Any], Answer], refused: Callable[[Exception], None]) -> Answer:
-        if not self._up:
-            raise StateUnavailable("redis is away")
-        try:
-            return command(self._connected())
-        except redis.exceptions.MaxConnectionsError:
-            raise StateUnavailable("every connection is in use") from None
-        except redis.exceptions.ResponseError as error:
-            if not _is_damage(error):
-                refused(error)
-            raise StateUnavailable(type(error).__name__) from error
-        except _AWAY as error:
-            self._open(error)
-            raise StateUnavailable(type(error).__name__) from None
-
-    def _connected(self) -> Any:
-        """The client; a cluster's asks its nodes when it is made, so the others wait for one thread to find out."""
-        return self._client or self._first_client()
-
-    def _first_client(self) -> Any:
-        with self._guard:
-            if not self._up:
-                raise redis.exceptions.ConnectionError
-            self._client = self._client or self._make_client()
-            return self._client
-
-    def _refused_read(self, error: Exception) -> None:
-        """A replica without its master, a cluster without a slot, a user who may not: nothing can be had here."""
-        self._open(error)
-
-    def _refused_write(self, error: Exception) -> None:
-        """Full, read-only, a disk that is full, a user who may only read: what is there can still be had."""
-        self._note_writable(False, type(error).__name__)
-
-    def _note_writable(self, writable: bool, reason: str = "") -> None:
-        if writable != self._writable:
-            self._writable = writable
-            self._log.warning("redis_writable" if writable else "redis_refuses_writes", reason=reason)
-
-    def _open(self, error: Exception) -> None:
-        with self._guard:
-            if not self._up:
-                return
-            self._up = False
-        self._log.warning("redis_down", reason=type(error).__name__)
-        Thread(target=self._probe, name="redis-probe", daemon=True).start()
-
-    def _probe(self) -> None:
-        """A read like those of requests, for a Redis that answers PING may refuse everything else."""
-        while not self._up:
-            sleep(RETRY_S)
-            try:
-                self._client = self._client or self._make_client()
-                self._client.get(_PROBED)
-            except _AWAY:
-                continue
-            self._up = True
-            self._log.info("redis_up")
-
-
-def _is_damage(error: BaseException) -> bool:
-    """Something that is not ours stands under our key; Redis itself is well."""
-    return any(sign in str(error) for sign in _DAMAGE)
 
 
 def _finite(text: bytes) -> float:
@@ -180,6 +36,14 @@ _SWAP = """
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 local generation = held and tonumber(string.match(held, '^%d+')) or 0
 if generation ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+_RESTORE = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+local generation = held and tonumber(string.match(held, '^%d+')) or 0
+if generation >= tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
@@ -256,8 +120,7 @@ class RedisState:
 
     def documents(self, kind: str) -> dict[str, Document]:
         """See ``State.documents``."""
-        key = f"{self._prefix}documents:{kind}"
-        rows = self._link.call(lambda client: client.hgetall(key))
+        rows = self._read(f"documents:{kind}")
         try:
             return {name.decode(): _document(row) for name, row in rows.items()}
         except ValueError:
@@ -269,6 +132,12 @@ class RedisState:
         row = f"{generation + 1}\n{text}"
         swapped = self._write(key, lambda client: client.eval(_SWAP, 1, key, name, generation, row))
         return Document(generation + 1, text) if swapped else None
+
+    def restore(self, kind: str, name: str, document: Document) -> bool:
+        """See ``State.restore``."""
+        key, generation = f"{self._prefix}documents:{kind}", document.generation
+        row = f"{generation}\n{document.text}"
+        return bool(self._write(key, lambda client: client.eval(_RESTORE, 1, key, name, generation, row)))
 
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """See ``State.lease``."""
@@ -296,5 +165,5 @@ class RedisState:
 
     def _heal(self, key: str, error: StateUnavailable) -> None:
         """Somebody put something else under a key of ours: it is ours to remove, and the next call starts afresh."""
-        if error.__cause__ is not None and _is_damage(error.__cause__):
+        if error.__cause__ is not None and is_damage(error.__cause__):
             self._link.write(lambda client: client.delete(key))

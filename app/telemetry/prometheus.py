@@ -15,7 +15,7 @@ from pathlib import Path
 from struct import error as StructError  # noqa: N812
 from threading import Lock, Thread
 from time import sleep
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -64,19 +64,32 @@ class _Series:
         self._rows: Callable[[float], None] = rows._value.inc  # noqa: SLF001
 
     def observe(self, seconds: float, rows: int) -> None:
-        """One request and its rows."""
-        self._sum(seconds)
-        self._buckets[bisect_left(BOUNDS, seconds)](1)
+        """One request and its rows; what the count is made of comes last."""
         if rows:
             self._rows(rows)
+        self._sum(seconds)
+        self._buckets[bisect_left(BOUNDS, seconds)](1)
+
+
+class Accounts(Protocol):
+    """Whether this thread's request was counted by a worker that died over it, and that it is counted now."""
+
+    def settled(self) -> bool:
+        """Ask first."""
+        ...
+
+    def note(self) -> None:
+        """Say it right after, so that next to nothing lies between."""
+        ...
 
 
 class Prometheus:
     """One worker's numbers, and the way to everybody's. ``folder`` is None where one process is all there is."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, counted: Accounts | None = None) -> None:
         disable_created_metrics()
         self._folder = folder
+        self._counted = counted
         own = self._own = CollectorRegistry()
         self._latency = Histogram(_DURATION, "Time to answer a request.", _LABELS, buckets=BOUNDS, registry=own)
         self._rows = Counter(
@@ -109,7 +122,11 @@ class Prometheus:
         get = facts.get
         key = (route, get("model", ""), get("version", ""), status, get("cache", ""))
         series = self._series.get(key) or self._open(key)
-        series.observe(seconds, get("rows", 0))
+        if self._counted is None:
+            series.observe(seconds, get("rows", 0))
+        elif not self._counted.settled():
+            series.observe(seconds, get("rows", 0))
+            self._counted.note()
 
     def refused(self, gate: str, reason: str) -> None:
         """See ``Metrics.refused``."""

@@ -7,10 +7,11 @@ stop a worker.
 
 import socket
 import struct
+import sys
 from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -33,6 +34,9 @@ STALL_SECONDS = 5
 LEAVING_TICK_SECONDS = 0.05
 """How often a worker that was told to go looks whether it can."""
 
+START_AGAIN_SECONDS = 2.0
+"""How long a worker that could not start waits before the master may start another in its place."""
+
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
 _log = logger("sluice.worker")
 
@@ -53,6 +57,17 @@ class Worker(QueueingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
+
+    def init_process(self) -> None:
+        """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
+        try:
+            super().init_process()
+        except (Exception, SystemExit) as error:
+            if self.booted or not self.seat.connections_elsewhere():
+                raise
+            _log.error("worker_failed_to_start", error=repr(error)[:500], effect="the others go on serving")
+            sleep(START_AGAIN_SECONDS)
+            sys.exit(1)
 
     def run(self) -> None:
         """Bound every wait on a client, then serve. Connections inherit the bound from the socket they came through."""

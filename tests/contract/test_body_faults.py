@@ -252,6 +252,13 @@ def test_framing_that_cannot_be(tiny: Server, framing: str) -> None:
     refused(tiny.send(head.encode() + BODY), 400)
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "Script-Name", "X-Forwarded-Prefix"])
+def test_no_header_moves_a_request_elsewhere(tiny: Server, name: str) -> None:
+    """Gunicorn believes the first two when they come from this machine, unless it is told not to."""
+    answer = tiny.post(LINEAR, BODY, {name: "/health"})
+    assert (answer.status, answer.json()["model"]) == (200, "linear")
+
+
 def test_content_length_too_short(tiny: Server) -> None:
     """The body is cut where the header says, and what is left is no request."""
     with socket.create_connection((HOST, tiny.port), timeout=10) as connection:

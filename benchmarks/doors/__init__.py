@@ -1,0 +1,1 @@
+"""How load reaches a server: over HTTP, over gRPC, or, for onnxruntime alone, through no protocol at all."""

@@ -1,0 +1,1 @@
+"""The models that are served in the race, each made afresh from one seed."""

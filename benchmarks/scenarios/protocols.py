@@ -1,0 +1,45 @@
+"""The Open Inference Protocol: binary, JSON, gRPC."""
+
+from benchmarks.scenarios.scenario import Goal, Scenario
+
+PROTOCOLS = (
+    Scenario(
+        "v2_binary",
+        "Open Inference Protocol, 1,000 rows of 20 float32, binary in and out",
+        door="v2_binary",
+        rows=1000,
+        connections=4,
+        contenders=("sluice", "onnxruntime"),
+        goals=(Goal("onnxruntime", "rows_per_s", 0.8), Goal("onnxruntime", "cpu_us", 0.8)),
+        shown="rows_per_s",
+        note=(
+            "`onnxruntime alone` is two pinned processes that run batches of 1,000 rows in a loop, with the settings "
+            "that everyone has. It has the cores to itself; the server shares them with `wrk`, which makes and sends "
+            "80 KB for each request: the ratio of server CPU per request leaves the client out."
+        ),
+    ),
+    Scenario(
+        "v2_json",
+        "Open Inference Protocol, 1,000 rows of 20 numbers, JSON",
+        door="v2",
+        rows=1000,
+        connections=8,
+        contenders=("sluice", "mlserver"),
+        goals=(Goal("mlserver", "rows_per_s", 3.0),),
+        shown="rows_per_s",
+    ),
+    Scenario(
+        "grpc_one_row",
+        "Open Inference Protocol over gRPC, one row per call, every row different",
+        door="grpc",
+        rows=1,
+        connections=16,
+        contenders=("sluice_grpc", "mlserver_grpc"),
+        goals=(Goal("mlserver_grpc", "requests_per_s", 2.0),),
+        ours="sluice_grpc",
+        note=(
+            "The client is Python and costs more than the server does, so both are held back by it and the ratio of "
+            "requests/s is milder than that of server CPU."
+        ),
+    ),
+)
