@@ -157,7 +157,7 @@ class _Loading:
     deployment: Deployment
     metrics: Metrics
 
-    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
+    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str, digest: str = "") -> Runtime:
         chosen = self.deployment.models.get(name, ModelDeployment()).batching
         plan = BatchPlan(
             chosen.mode,
@@ -167,7 +167,7 @@ class _Loading:
             chosen.max_queue_ms / 1000,
             chosen.pool_size,
         )
-        engine = OnnxRuntime(model, external, self.threads, self.shelf)
+        engine = OnnxRuntime(model, external, self.threads, self.shelf, digest)
         return Batcher(engine, plan, partial(self.metrics.batch, name))
 
 
