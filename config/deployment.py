@@ -38,7 +38,7 @@ class BatchDeployment:
     max_batch_size: int | None = None
     max_queue_delay_ms: float = 0.0
     latency_objective_ms: float = 100.0
-    max_queue_ms: float = 500.0
+    max_queue_ms: float = 2000.0
     pool_size: int = 1
 
 

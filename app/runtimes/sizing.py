@@ -38,7 +38,7 @@ class BatchPlan:
     max_rows: int | None = None
     delay_s: float = 0.0
     objective_s: float = 0.1
-    queue_s: float = 0.5
+    queue_s: float = 2.0
     slots: int = 1
 
 

@@ -141,8 +141,8 @@ def _readiness(name: str, version: str | None) -> Response:
 def _inference(name: str, version: str | None) -> Response:
     here = services()
     known(name, version)
-    data, binary = read_inference(here.max_body_bytes)
-    tensors, wanted = open_request(data, binary, here.max_rows)
+    body, binary = read_inference(here.max_body_bytes)
+    tensors, wanted = open_request(body, binary, here.max_rows)
     prediction = ask(name, version, tensors)
     answer = answer_to(prediction, wanted)
     tell_source(answer, prediction)
