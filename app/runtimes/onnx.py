@@ -43,10 +43,15 @@ class OnnxRuntime:
     queued_rows = 0
 
     def __init__(
-        self, model: bytes, external: Mapping[str, bytes] | None = None, threads: int = 1, shelf: Shelf | None = None
+        self,
+        model: bytes,
+        external: Mapping[str, bytes] | None = None,
+        threads: int = 1,
+        shelf: Shelf | None = None,
+        digest: str = "",
     ) -> None:
         source = _Source(model, external or {}, threads)
-        laid_out = shelf.place(model, source.external, source.lay_out) if shelf else None
+        laid_out = shelf.place(model, source.external, source.lay_out, digest) if shelf else None
         session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())

@@ -31,7 +31,7 @@ class BatchPlan:
     """How calls of a model are joined. ``max_rows`` None: as many as measured to be useful under ``objective_s``.
 
     ``delay_s`` is how long a batch that is not full waits for more, counted from its oldest call; ``queue_s`` how much
-    work may wait before more is refused; ``slots`` how many calls of a long model run at a time where none are joined.
+    work may wait before more is refused; ``slots`` how many runs go on at a time where calls wait for each other.
     """
 
     mode: Literal["auto", "on", "off"] = "auto"
