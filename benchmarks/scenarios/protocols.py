@@ -24,7 +24,7 @@ PROTOCOLS = (
         door="v2",
         rows=1000,
         connections=8,
-        contenders=("sluice", "mlserver"),
+        contenders=("sluice", "mlserver", "mlserver_workers"),
         goals=(Goal("mlserver", "rows_per_s", 3.0),),
         shown="rows_per_s",
     ),
