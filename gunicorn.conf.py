@@ -85,11 +85,12 @@ def pre_fork(server, worker):
     """Give the worker its line in the roster."""
     worker.seat = _roster.board(worker.age)
     worker.drain_seconds = _settings.drain_seconds
+    worker.memory_limit_mb = _settings.worker_memory_mb
 
 
 def post_worker_init(worker):
     """After the application is built, before the worker accepts: load the models, then take one core."""
-    prepare_worker(worker.wsgi)
+    prepare_worker(worker.wsgi, worker.seat.number)
     rest_collector()
     if _settings.pin_workers:
         pin_worker(worker.seat.number, _settings.workers)

@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def prepare_worker(app: Flask) -> None:
+def prepare_worker(app: Flask, seat: int) -> None:
     """What gunicorn does in each worker before it accepts: read and verify every model, start what runs beside."""
     here: Services = app.extensions[EXTENSION]
-    here.start()
+    here.start(seat)

@@ -52,7 +52,7 @@ def build_gate(
         _bootstrap(settings),
     )
     rules = Rules(_quotas(access.anonymous), _quotas(access.writes), _quotas(access.ceiling))
-    quotas = Quotas(state, settings.workers * settings.instances)
+    quotas = Quotas(state, settings.workers * settings.instances, settings.runtime_dir)
     return GuardedGate(rules, identity.identify, quotas, audit), keyring
 
 

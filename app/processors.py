@@ -3,6 +3,8 @@
 import gc
 import os
 import socket
+from contextlib import suppress
+from ctypes import CDLL
 
 
 def pin_worker(seat: int, workers: int) -> None:
@@ -22,10 +24,14 @@ def rest_collector() -> None:
     Modules and models live as long as the process, so they are taken out of its sight. What remains is counted: the
     collector starts whenever 700 more containers were made than freed, and a body of 1,000 rows alone makes 4,000, none
     of them garbage. An answered request leaves nothing to it, a refused one a few small objects, never a body.
+
+    What loading has freed goes back to the system: the C library would keep the half of a large model.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
+    with suppress(AttributeError, OSError):  # no glibc
+        CDLL(None).malloc_trim(0)
 
 
 def refuse_taken_address(host: str, port: int, setting: str = "PORT") -> None:

@@ -110,8 +110,13 @@ class Services:
         """Where to tell what happened."""
         return self.observation.metrics
 
-    def start(self) -> None:
-        """What each process does before it takes requests: read and verify every model, start what runs beside."""
+    def start(self, seat: int | None = None) -> None:
+        """What each process does before it takes requests: read and verify every model, start what runs beside.
+
+        ``seat`` is its place among the workers of one server.
+        """
+        if seat is not None:
+            self.gate.settle(seat)
         self.watch.remember()
         self.registry.load()
         self.watch.start()

@@ -1,6 +1,7 @@
 """Settings -> Services: the one place that constructs. To see what depends on what, read this top to bottom."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from threading import Event
@@ -17,7 +18,7 @@ from app.gateway.audit import AuditLog
 from app.gateway.keyring import Keyring
 from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
-from app.metrics_wiring import build_access_log, build_observation
+from app.metrics_wiring import build_access_log, build_observation, watch_models
 from app.predictor import Predictor
 from app.registry.announcements import Announcements
 from app.registry.registry import Registry
@@ -27,15 +28,20 @@ from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.router import Router
 from app.runtimes.base import Runtime
-from app.runtimes.batcher import Batcher, BatchPlan
+from app.runtimes.batcher import Batcher
 from app.runtimes.cpus import available_cpus
+from app.runtimes.mapped import Shelf
+from app.runtimes.onnx import VERSION as ENGINE
 from app.runtimes.onnx import OnnxRuntime
+from app.runtimes.sizing import BatchPlan
 from app.services import Routing, Services
 from app.state.base import State
+from app.state.files import DocumentFiles
 from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
 from app.state.redis import RedisState
 from app.telemetry.logs import configure_logs, logger
+from app.telemetry.metrics import Metrics
 from config.deployment import CacheDeployment, Deployment, ModelDeployment, load_deployment
 from config.invalid import ConfigInvalid
 from config.prices import load_hourly_price
@@ -55,12 +61,14 @@ def build_services(settings: Settings) -> Services:
     _warn_when_alone(settings, state)
     audit = build_audit(settings)
     gate, keyring = build_gate(settings, state, link, audit)
-    registry = _registry(settings, deployment)
+    dependencies = _dependencies(link, audit, keyring)
+    observation = build_observation(settings, dependencies)
+    registry = _registry(settings, deployment, observation.metrics)
+    watch_models(observation, registry)
     far = RedisTier(link, Codec(_cache_secret(settings))) if link else None
     cache = _cache(settings, deployment, far)
-    dependencies = _dependencies(link, audit, keyring)
-    observation = build_observation(settings, registry, dependencies)
-    routing = _routing(registry, state, audit)
+    kept = DocumentFiles(settings.data_dir / "known") if state.shared else None
+    routing = _routing(registry, state, audit, kept, partial(observation.metrics.dropped, "shadow"))
     announcements = Announcements(state, registry, logger("sluice.registry"))
     return Services(
         address=f"http://{settings.bind}",
@@ -110,41 +118,55 @@ def inference_threads(settings: Settings) -> int:
     return settings.inference_threads or max(1, available_cpus() // settings.workers)
 
 
-def _registry(settings: Settings, deployment: Deployment) -> Registry:
+def _registry(settings: Settings, deployment: Deployment, metrics: Metrics) -> Registry:
     versions = {name: model.default_version for name, model in deployment.models.items() if model.default_version}
     return Registry(
         Repository(settings.models_dir),
-        partial(_load_runtime, inference_threads(settings), deployment),
+        _Loading(inference_threads(settings), _shelf(settings), deployment, metrics),
         logger("sluice.registry"),
         deployment.default_model,
         versions,
     )
 
 
-def _routing(registry: Registry, state: State, audit: AuditLog) -> Routing:
+def _shelf(settings: Settings) -> Shelf:
+    return Shelf(settings.data_dir / "mapped", settings.map_models_mb << 20, ENGINE, logger("sluice.runtimes"))
+
+
+def _routing(
+    registry: Registry, state: State, audit: AuditLog, kept: DocumentFiles | None, drop: Callable[[], None]
+) -> Routing:
     outcomes, log = Outcomes(state), logger("sluice.routing")
-    router = Router(state, log)
+    router = Router(state, log, kept)
 
     def note(action: str, by: str, model: str, **facts: object) -> None:
         audit.record(action, "allowed", by, "", model=model, **facts)
 
     desk = TrafficDesk(state, router, note)
     conductor = Conductor(state, router, desk, log)
-    return Routing(router, outcomes, Shadow(registry, outcomes, log), desk, conductor)
+    return Routing(router, outcomes, Shadow(registry, outcomes, log, drop), desk, conductor)
 
 
-def _load_runtime(
-    threads: int, deployment: Deployment, model: bytes, external: Mapping[str, bytes], name: str
-) -> Runtime:
-    chosen = deployment.models.get(name, ModelDeployment()).batching
-    plan = BatchPlan(
-        chosen.mode,
-        chosen.max_batch_size,
-        chosen.max_queue_delay_ms / 1000,
-        chosen.latency_objective_ms / 1000,
-        chosen.max_queue_ms / 1000,
-    )
-    return Batcher(OnnxRuntime(model, external, threads), plan)
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """What loading a model needs besides its files. See ``RuntimeLoader``."""
+
+    threads: int
+    shelf: Shelf
+    deployment: Deployment
+    metrics: Metrics
+
+    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
+        chosen = self.deployment.models.get(name, ModelDeployment()).batching
+        plan = BatchPlan(
+            chosen.mode,
+            chosen.max_batch_size,
+            chosen.max_queue_delay_ms / 1000,
+            chosen.latency_objective_ms / 1000,
+            chosen.max_queue_ms / 1000,
+        )
+        engine = OnnxRuntime(model, external, self.threads, self.shelf)
+        return Batcher(engine, plan, partial(self.metrics.batch, name))
 
 
 def _cache(settings: Settings, deployment: Deployment, far: RedisTier | None) -> PredictionCache:

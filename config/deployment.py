@@ -66,7 +66,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The whole file. ``registry`` is where scripts get models from: a folder, or an http(s) address."""
+    """The whole file. ``registry`` is where scripts get models from: a folder, http(s), or MLflow."""
 
     default_model: str | None = None
     cache: CacheDeployment = field(default_factory=CacheDeployment)

@@ -49,6 +49,20 @@ class Settings:
         "0 to 256",
         "onnxruntime threads per worker; 0 divides the container's processors among the workers.",
     )
+    map_models_mb: int = setting(
+        "SLUICE_MAP_MODELS_MB",
+        32,
+        integer(0, 1 << 20),
+        "0 to 1048576",
+        "MiB from which on all workers map one copy of a model's weights, kept in the data folder; 0 never.",
+    )
+    worker_memory_mb: int = setting(
+        "SLUICE_WORKER_MEMORY_MB",
+        0,
+        integer(0, 1 << 24),
+        "0 to 16777216",
+        "MiB of its own memory above which a worker is replaced once its requests are answered; 0 never.",
+    )
     max_body_bytes: int = setting(
         "SLUICE_MAX_BODY_BYTES",
         16 * 1024 * 1024,
@@ -249,11 +263,10 @@ class Settings:
         "Requests after which a worker is replaced (plus up to a tenth, at random); 0 never.",
     )
     grpc_port: int = setting(
-        "SLUICE_GRPC_PORT",
-        8001,
-        integer(1, 65535),
-        "1 to 65535",
-        "Port of the gRPC door, on `HOST`; on 127.0.0.1 where that is a unix socket.",
+        "SLUICE_GRPC_PORT", 8001, integer(1, 65535), "1 to 65535", "gRPC port on `HOST` (127.0.0.1 with a unix socket)."
+    )
+    grpc_metrics_port: int = setting(
+        "SLUICE_GRPC_METRICS_PORT", 8002, integer(0, 65535), "0 to 65535", "Its `/metrics`, by HTTP; 0 is nowhere."
     )
     grpc_waiting: int = setting(
         "SLUICE_GRPC_WAITING",

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from itertools import count
@@ -61,11 +61,13 @@ class Load:
         rate: float | None = None,
         ask: Callable[[int], Question] = linear_question,
         prefix: str = "load",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._port = port
         self._rate = rate
         self._ask = ask
         self._prefix = prefix
+        self._headers = dict(headers or {})
         self._numbers = count()
         self._ending = threading.Event()
         self._outcome = Outcome()
@@ -111,7 +113,7 @@ class Load:
         """Ask once, never again; the connection, if it goes on."""
         request_id = f"{self._prefix}-{number}"
         question = self._ask(number)
-        headers = {"Connection": "keep-alive", "X-Request-ID": request_id}
+        headers = {"Connection": "keep-alive", "X-Request-ID": request_id} | self._headers
         raw = message("POST", question.path, question.body, headers)
         begun = time.perf_counter()
         try:

@@ -67,6 +67,27 @@ def linear(
     return made.golden({item.name: 1.0 for item in made.manifest.features}, {"Y": [float(sum(weights) + bias)]})
 
 
+def heavy(megabytes: float, name: str = "heavy", version: str = "v1", bias: float = 0.0) -> TinyModel:
+    """Answers its number plus ``bias``. Quick, and that large: each answer reads one row of a table."""
+    table = np.random.default_rng(7).standard_normal((int(megabytes * 250), 1000), dtype=np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "first"], ["row"]),
+        helper.make_node("Mul", ["row", "zero"], ["nothing"]),
+        helper.make_node("ReduceSum", ["nothing", "axis"], ["still"]),
+        helper.make_node("Add", ["X", "B"], ["moved"]),
+        helper.make_node("Add", ["moved", "still"], ["Y"]),
+    ]
+    tables = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+        numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"),
+        numpy_helper.from_array(np.array([bias], dtype=np.float32), "B"),
+    ]
+    made = _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
+    return made.golden({"f0": 1.0}, {"Y": [1.0 + bias]})
+
+
 def columns(name: str = "columns", version: str = "v1") -> TinyModel:
     """One input per column: ``city`` (string: Oslo 1, Bern 2, else 0) plus ``age`` (float)."""
     nodes = [
@@ -219,6 +240,21 @@ def external(location: str, name: str = "external", version: str = "v1") -> Tiny
     weights.external_data.add(key="location", value=location)
     node = helper.make_node("Add", ["X", "W"], ["Y"])
     return _tiny(name, version, [node], _matrix("X", 4), _matrix("Y", 4), floats(4), tables=[weights], task="raw")
+
+
+def weighty(side: int = 2560, layers: int = 4, name: str = "weighty", version: str = "v1") -> TinyModel:
+    """Answers the row's one number, through ``layers`` matrices of ``side`` x ``side``: 25 MiB each as it comes."""
+    into, out = np.zeros((1, side), dtype=np.float32), np.zeros((side, 1), dtype=np.float32)
+    into[0, 0] = out[0, 0] = 1
+    places = ["X", *(f"h{at}" for at in range(layers + 1)), "Y"]
+    weights = [into, *(np.eye(side, dtype=np.float32) for _ in range(layers)), out]
+    tables = [numpy_helper.from_array(table, f"W{at}") for at, table in enumerate(weights)]
+    nodes = [
+        helper.make_node("MatMul", [before, table.name], [after])
+        for before, table, after in zip(places, tables, places[1:], strict=False)
+    ]
+    made = _tiny(name, version, nodes, _matrix("X", 1), _matrix("Y", 1), floats(1), tables=tables)
+    return made.golden({"f0": 3.0}, {"Y": [3.0]})
 
 
 def floats(width: int) -> tuple[Feature, ...]:

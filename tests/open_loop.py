@@ -41,6 +41,7 @@ class _Line:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.sent = 0.0
+        self.ends = False
 
     def receive(self) -> int | None:
         """The status of the answer once it is whole; 0 when the connection ended."""
@@ -53,6 +54,7 @@ class _Line:
         if len(body) < length:
             return None if data else 0
         self.buffer = b""
+        self.ends = b"connection: close" in head.lower()
         return int(head.split(b" ", 2)[1])
 
 
@@ -113,7 +115,7 @@ class OpenLoop:
             now = time.perf_counter()
             self._tally.answers.append((status, now - line.sent, now - started))
             self._poller.unregister(line.socket)
-            if status:
+            if status and not line.ends:
                 self._idle.append(line)
             else:
                 line.socket.close()

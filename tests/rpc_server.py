@@ -15,50 +15,40 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from app.rpc.protocol import open_inference_pb2 as pb
-from tests.programs import HOST, Program, children
+from tests.client import Answer, exchange, message
+from tests.programs import HOST, free_port
+from tests.servers import Sluice
 
 SERVICE = "inference.GRPCInferenceService"
 _METHODS = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name
 
 
-class RpcServer(Program):
-    """``python -m app.rpc``. ``models`` is a repository other than the committed one, as for ``Server``."""
+class RpcServer(Sluice):
+    """``python -m app.rpc``."""
 
     name = "rpc"
+    started_event = "rpc_ready"
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None, models: Path | None = None) -> None:
-        super().__init__(folder)
-        self._env = dict(env or {})
-        if models is not None:
-            self._env = {"SLUICE_MODELS_DIR": str(models), "SLUICE_DEPLOYMENT_FILE": "/dev/null"} | self._env
-        self._wanted = int(self._env.get("WEB_CONCURRENCY", "1"))
+        super().__init__(folder, env, models)
+        self.metrics_port = free_port()
 
     @property
     def address(self) -> str:
         """``host:port``."""
         return f"{HOST}:{self.port}"
 
-    @property
-    def processes(self) -> list[int]:
-        """Pids of the processes behind the port."""
-        return children(self.pid)
+    def ports(self) -> Mapping[str, str]:
+        """For calls, and for scrapes."""
+        return {"SLUICE_GRPC_PORT": str(self.port), "SLUICE_GRPC_METRICS_PORT": str(self.metrics_port)}
 
     def command(self) -> Sequence[str]:
         """The module, in the interpreter that runs the tests."""
         return [sys.executable, "-m", "app.rpc"]
 
-    def environment(self) -> Mapping[str, str]:
-        """Nothing of the caller's own settings, only what the test says."""
-        return (
-            {**super().environment(), "HOST": HOST, "SLUICE_GRPC_PORT": str(self.port), "SLUICE_LOG_FORMAT": "json"}
-            | {"SLUICE_AUTH": "off", "SLUICE_DATA_DIR": str(self.folder / "var")}
-            | self._env
-        )
-
-    def answers(self) -> bool:
-        """Every process says that it listens."""
-        log = self.log
-        return sum(f'"pid":{pid},"event":"rpc_ready"' in log for pid in self.processes) >= self._wanted
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """GET where scrapes go."""
+        return exchange(HOST, self.metrics_port, message("GET", path, headers=headers))
 
 
 @dataclass(frozen=True)

@@ -12,55 +12,71 @@ from tests.client import Answer, exchange, message
 from tests.programs import HOST, ROOT, Program, ProgramFailed, children, wait_until
 
 
-class Server(Program):
-    """This project under gunicorn, with its own ``gunicorn.conf.py``, started from the repository root.
+class Sluice(Program):
+    """A program of this project, started from the repository root.
 
     ``models`` is a repository other than the committed one; the deployment file is then empty unless ``env`` names one.
     """
 
-    name = "gunicorn"
+    started_event = ""
+    """What each of its processes says with its pid once it serves."""
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None, models: Path | None = None) -> None:
         super().__init__(folder)
         self._env = dict(env or {})
         if models is not None:
             self._env = {"SLUICE_MODELS_DIR": str(models), "SLUICE_DEPLOYMENT_FILE": "/dev/null"} | self._env
-
         self._wanted = int(self._env.get("WEB_CONCURRENCY", "1"))
+
+    @property
+    def workers(self) -> list[int]:
+        """Pids of the processes that answer."""
+        return children(self.pid)
+
+    def ports(self) -> Mapping[str, str]:
+        """The variables that say where it listens."""
+        raise NotImplementedError
+
+    def environment(self) -> Mapping[str, str]:
+        """Nothing of the caller's own settings, only what the test says."""
+        ours = {"HOST": HOST, "SLUICE_LOG_FORMAT": "json", "SLUICE_AUTH": "off", "SLUICE_DRAIN_SECONDS": "0"}
+        ours["SLUICE_DATA_DIR"] = str(self.folder / "var")
+        return {**super().environment(), **ours, **self.ports(), **self._env}
+
+    def answers(self) -> bool:
+        """Every process says that it serves."""
+        log = self.log
+        return sum(f'"pid":{pid},"event":"{self.started_event}"' in log for pid in self.workers) >= self._wanted
+
+    def shared_folder(self) -> Path:
+        """The folder in memory that its workers share."""
+        words = Path(f"/proc/{self.workers[0]}/maps").read_text().split()
+        return Path(next(word for word in words if Path(word).parent.name.startswith("sluice-"))).parent
+
+
+class Server(Sluice):
+    """REST: this project under gunicorn, with its own ``gunicorn.conf.py``."""
+
+    name = "gunicorn"
+    started_event = "worker_ready"
 
     @property
     def url(self) -> str:
         """``http://host:port``, no slash at the end."""
         return f"http://{HOST}:{self.port}"
 
-    @property
-    def workers(self) -> list[int]:
-        """Pids of the worker processes."""
-        return children(self.pid)
+    def ports(self) -> Mapping[str, str]:
+        """One."""
+        return {"PORT": str(self.port)}
 
     def command(self) -> Sequence[str]:
         """Gunicorn of the interpreter that runs the tests."""
         return [sys.executable, "-m", "gunicorn"]
 
-    def environment(self) -> Mapping[str, str]:
-        """Nothing of the caller's own settings, only what the test says."""
-        return (
-            {**super().environment(), "HOST": HOST, "PORT": str(self.port), "SLUICE_LOG_FORMAT": "json"}
-            | {
-                "SLUICE_AUTH": "off",
-                "SLUICE_DATA_DIR": str(self.folder / "var"),
-                "SLUICE_DRAIN_SECONDS": "0",
-            }
-            | self._env
-        )
-
     def answers(self) -> bool:
-        """Every worker says that it has loaded its models, and /health/live is answered."""
-        log = self.log
-        if sum(f'"pid":{pid},"event":"worker_ready"' in log for pid in self.workers) < self._wanted:
-            return False
+        """/health/live is answered, too."""
         try:
-            return self.get("/health/live", timeout=5).status == 200
+            return super().answers() and self.get("/health/live", timeout=5).status == 200
         except OSError:
             return False
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from flask import Flask, Response
 
+from app import passage
 from app.api.access import PUBLIC, declared_scopes
 from app.api.current import current_g, current_request
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.api.urgency import begin_clock
-from app.gateway.addresses import client_address
+from app.gateway.addresses import client_address, is_trusted
 from app.gateway.caller import Credentials
 from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import AccessLog
@@ -46,7 +47,16 @@ def _begin(door: Doorkeeping) -> None:
     g.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
     )
+    passage.begin(_passage(door, environ))
     begin_clock(environ, door.request_timeout_s)
+
+
+def _passage(door: Doorkeeping, environ: Mapping[str, Any]) -> str | None:
+    """Anybody can send the header; it means something when it is our proxy's."""
+    number: str | None = environ.get("HTTP_X_SLUICE_PASSAGE")
+    if number and is_trusted(environ.get("REMOTE_ADDR") or "", door.trusted_networks, door.trust_socket):
+        return number
+    return None
 
 
 def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:

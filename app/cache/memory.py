@@ -1,12 +1,7 @@
 """Tier 1: a bounded LRU with expiry in the worker's own memory.
 
-<<<<<<< HEAD
-Our own because of what it stands in front of: a tree that answers in 6 us. The decision record on remembering
-predictions has the figures beside cachetools'.
-=======
 Our own because of what it stands in front of: a tree that answers in 6 us.
 docs/decisions/0014-remembering-predictions.md has the figures beside cachetools'.
->>>>>>> workbench
 """
 
 from collections import OrderedDict

@@ -11,7 +11,7 @@ def client_address(peer: str, forwarded: str | None, trusted: Sequence[Network],
 
     ``peer`` is empty on a unix socket, which is trusted when ``trust_socket`` says so.
     """
-    if not forwarded or not _is_trusted(peer, trusted, trust_socket):
+    if not forwarded or not is_trusted(peer, trusted, trust_socket):
         return peer
     address = peer
     for hop in reversed(forwarded.split(",")):
@@ -19,12 +19,13 @@ def client_address(peer: str, forwarded: str | None, trusted: Sequence[Network],
         if parsed is None:
             return address
         address = parsed
-        if not _is_trusted(address, trusted, trust_socket):
+        if not is_trusted(address, trusted, trust_socket):
             return address
     return address
 
 
-def _is_trusted(address: str, trusted: Sequence[Network], trust_socket: bool) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network], trust_socket: bool) -> bool:
+    """Whether what a peer says of others is believed; an empty address is a unix socket's."""
     if not address:
         return trust_socket
     try:

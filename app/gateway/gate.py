@@ -43,6 +43,10 @@ class Gate(Protocol):
         """
         ...
 
+    def settle(self, seat: int) -> None:
+        """This worker's place among those of its server; what the last one there had set aside is its own now."""
+        ...
+
 
 class OpenGate:
     """``SLUICE_AUTH=off``: everybody may do everything. Only ever on a loopback address."""
@@ -55,6 +59,9 @@ class OpenGate:
 
     def charge_rows(self, caller: Caller, model: str, rows: int) -> None:
         """See ``Gate.charge_rows``."""
+
+    def settle(self, seat: int) -> None:
+        """See ``Gate.settle``."""
 
 
 class GuardedGate:
@@ -82,6 +89,10 @@ class GuardedGate:
         self._permit(caller, "predict", model)
         if caller.row_quotas:
             self._charge(caller, "predict", caller.row_quotas, rows)
+
+    def settle(self, seat: int) -> None:
+        """See ``Gate.settle``."""
+        self._quotas.settle(seat)
 
     def _permit(self, caller: Caller, scope: str, model: str | None) -> None:
         if caller.holds(scope) and (model is None or caller.sees(model)):

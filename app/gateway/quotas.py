@@ -1,36 +1,45 @@
 """Quotas: exact over all workers and machines, without a round trip for every request.
 
 Units live in shared state, in windows that open with the first unit taken. A worker takes what a request needs and,
-where a limit is generous, a small share more (``1/SHARE`` of the limit) to hand out by itself until the window ends.
+where a limit is generous, a small share more (``reserves.SHARE``) to hand out by itself until the window ends.
 What is taken is counted as used there and then, so reserves can leave a little of a limit unused but never exceed it;
-a limit under ``SHARE`` is never reserved ahead and is exact to the unit.
+a small limit is never reserved ahead and is exact to the unit.
 
-While shared state is away each worker goes on with its part of the limit, or refuses where guessing is not allowed.
+A request that a trusted proxy asks again, because its worker died, is charged once: see ``app.state.ledger``.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
-from time import monotonic
 
-from app.errors import GateUnavailable, QuotaExceeded
+from app.errors import QuotaExceeded
 from app.gateway.caller import Quota, Standing
-from app.state.base import Grant, State, StateUnavailable
-from app.state.memory import Windows
+from app.gateway.reserves import Reserve, Supply
+from app.state.base import State
+from app.state.ledger import open_accounts
+from app.state.shelf import Shelf
 
-SHARE = 100
 _MAX_RESERVES = 50_000
 
 
 class Quotas:
-    """Charges callers. ``parts`` is how many workers share a limit when they cannot ask one another."""
+    """Charges callers. ``parts`` is how many workers share a limit when they cannot ask one another.
 
-    def __init__(self, state: State, parts: int) -> None:
-        self._state = state
-        self._parts = parts
-        self._alone = Windows()
-        self._reserves: OrderedDict[tuple[str, Quota], _Reserve] = OrderedDict()
+    ``folder`` is what the workers of one server have in common, None where there is one process.
+    """
+
+    def __init__(self, state: State, parts: int, folder: Path | None = None) -> None:
+        self._supply = Supply(state, parts)
+        self._folder = folder
+        self._charged = open_accounts(folder, "charged")
+        self._reserves: OrderedDict[tuple[str, Quota], Reserve] = OrderedDict()
         self._guard = Lock()
+
+    def settle(self, seat: int) -> None:
+        """Go on with what the last worker in this seat had set aside."""
+        if self._folder is not None:
+            self._supply.shelf = Shelf(self._folder / f"reserves-{seat}")
 
     def charge(self, subject: str, quotas: Sequence[Quota], units: int, *, may_guess: bool = True) -> Standing | None:
         """Take units from every quota or from none; how the caller stands with the tightest.
@@ -39,90 +48,29 @@ class Quotas:
             QuotaExceeded: one of them has too few left.
             GateUnavailable: shared state is away and ``may_guess`` is False.
         """
-        taken: list[_Reserve] = []
+        whose = (subject, quotas[0].unit)
+        due = 0 if self._charged.settled(whose) else units
+        taken: list[Reserve] = []
         tightest: Standing | None = None
         for quota in quotas:
             reserve = self._reserve(subject, quota)
-            standing = reserve.take(units, self, may_guess)
+            standing = reserve.take(due, may_guess)
             if standing.remaining < 0:
                 for earlier in taken:
-                    earlier.give_back(units)
+                    earlier.give_back(due)
                 raise QuotaExceeded(quota.unit, quota.limit, quota.seconds, standing.reset_s)
             taken.append(reserve)
             if tightest is None or standing.remaining * tightest.quota.limit < tightest.remaining * quota.limit:
                 tightest = standing
+        self._charged.note(whose)
         return tightest
 
-    def ask(self, subject: str, quota: Quota, need: int) -> Grant:
-        """Units from shared state, with a reserve on top where the limit is generous.
-
-        Raises:
-            StateUnavailable
-        """
-        limit = quota.limit if self._state.shared else quota.limit // self._parts
-        return self._state.take(_key(subject, quota), need, need + limit // SHARE, limit, quota.seconds)
-
-    def guess(self, subject: str, quota: Quota, need: int, known_left: int) -> Grant:
-        """Units while shared state is away: this worker's part of what it last knew to be left in the window."""
-        return self._alone.take(_key(subject, quota), need, need, known_left // self._parts, quota.seconds)
-
-    def _reserve(self, subject: str, quota: Quota) -> "_Reserve":
+    def _reserve(self, subject: str, quota: Quota) -> Reserve:
         key = (subject, quota)
         with self._guard:
             reserve = self._reserves.get(key)
             if reserve is None:
-                reserve = self._reserves[key] = _Reserve(subject, quota)
+                reserve = self._reserves[key] = Reserve(subject, quota, self._supply)
                 if len(self._reserves) > _MAX_RESERVES:
                     self._reserves.popitem(last=False)
             return reserve
-
-
-def _key(subject: str, quota: Quota) -> str:
-    return f"quota:{quota.unit}:{quota.limit}:{quota.seconds}:{subject}"
-
-
-class _Reserve:
-    """Units of one quota that this worker has taken and not yet handed out."""
-
-    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_quota", "_remaining", "_subject")
-
-    def __init__(self, subject: str, quota: Quota) -> None:
-        self._subject = subject
-        self._quota = quota
-        self._left = 0
-        self._remaining = quota.limit
-        self._known_left = quota.limit
-        self._ends = 0.0
-        self._guard = Lock()
-
-    def take(self, units: int, quotas: Quotas, may_guess: bool) -> Standing:
-        """Hand units out; the standing's ``remaining`` is -1 when there are too few."""
-        with self._guard:
-            now = monotonic()
-            if now >= self._ends:
-                self._left = 0
-                self._remaining = self._known_left = self._quota.limit
-            if self._left < units and self._remaining:
-                grant = self._granted(units - self._left, quotas, may_guess)
-                self._left += grant.units
-                self._remaining = grant.remaining
-                self._ends = now + grant.reset_s
-            if self._left < units:
-                return Standing(self._quota, -1, self._ends - now)
-            self._left -= units
-            return Standing(self._quota, self._remaining + self._left, self._ends - now)
-
-    def _granted(self, need: int, quotas: Quotas, may_guess: bool) -> Grant:
-        try:
-            grant = quotas.ask(self._subject, self._quota, need)
-        except StateUnavailable:
-            if not may_guess:
-                raise GateUnavailable from None
-            return quotas.guess(self._subject, self._quota, need, self._known_left)
-        self._known_left = grant.remaining
-        return grant
-
-    def give_back(self, units: int) -> None:
-        """Units that were handed out for nothing."""
-        with self._guard:
-            self._left += units

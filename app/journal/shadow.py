@@ -5,14 +5,14 @@ does not fit is dropped and counted: a shadow is the first thing to go when ther
 wait.
 """
 
-import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Event, Lock, Thread, get_native_id
+from threading import Event, Lock, Thread
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
+from app import priority
 from app.errors import InvalidInput, ModelFailed, ModelNotReady, VersionNotFound
 from app.journal.outcomes import Outcomes, Subject
 from app.registry.registry import Registry
@@ -27,7 +27,6 @@ PATIENCE_S = 0.05
 """How long a copy waits for a moment without requests before it is dropped."""
 
 _PAUSE_S = 0.001
-_NICENESS = 10
 
 
 class InFlight:
@@ -49,19 +48,19 @@ class InFlight:
 
 
 class Shadow:
-    """The queue and the thread of one worker. ``dropped`` counts copies that were not answered."""
+    """The queue and the thread of one worker. ``drop`` is told of each copy that is not answered."""
 
-    def __init__(self, registry: Registry, outcomes: Outcomes, log: Any) -> None:
+    def __init__(self, registry: Registry, outcomes: Outcomes, log: Any, drop: Callable[[], None]) -> None:
         self._registry = registry
         self._outcomes = outcomes
         self._log = log
+        self._drop = drop
         self._copies: deque[tuple[Subject, Instances]] = deque()
         self._rows = 0
         self._guard = Lock()
         self._waiting = Event()
         self._started = False
         self.in_flight = InFlight()
-        self.dropped = 0
 
     def start(self) -> None:
         """Start answering, once per worker."""
@@ -75,17 +74,20 @@ class Shadow:
         """Queue a copy for each version, or drop it."""
         rows = row_count(request.instances)
         for version in versions:
-            with self._guard:
-                if len(self._copies) >= MAX_COPIES or self._rows + rows > MAX_ROWS:
-                    self.dropped += 1
-                    continue
-                self._rows += rows
-                self._copies.append((Subject(request.model, generation, version), request.instances))
+            if not self._queued(Subject(request.model, generation, version), request.instances, rows):
+                self._drop()
         self._waiting.set()
 
+    def _queued(self, subject: Subject, instances: Instances, rows: int) -> bool:
+        with self._guard:
+            if len(self._copies) >= MAX_COPIES or self._rows + rows > MAX_ROWS:
+                return False
+            self._rows += rows
+            self._copies.append((subject, instances))
+        return True
+
     def _answer_forever(self) -> None:
-        with suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICENESS)
+        priority.give_way()
         while True:
             self._waiting.wait()
             self._waiting.clear()
@@ -104,8 +106,7 @@ class Shadow:
 
     def _answer(self, subject: Subject, instances: Instances) -> None:
         if not self._quiet():
-            with self._guard:
-                self.dropped += 1
+            self._drop()
             return
         with suppress(VersionNotFound, ModelNotReady):
             self._run(self._registry.version(subject.model, subject.version), subject, instances)

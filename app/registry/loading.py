@@ -1,11 +1,15 @@
 """From files to a version that may serve: the way that a start, `models add` and `models verify` share."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
 
+from app import priority
 from app.registry.repository import Repository
 from app.registry.version import ServedVersion
 from app.runtimes.base import Runtime
+
+Result = TypeVar("Result")
 
 
 class RuntimeLoader(Protocol):
@@ -14,6 +18,12 @@ class RuntimeLoader(Protocol):
     def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
         """Raises RuntimeFailed."""
         ...
+
+
+def at_low_priority(work: Callable[[], Result]) -> Result:
+    """Do something in a thread that gives way to those that answer requests, and wait for it."""
+    with ThreadPoolExecutor(1, "reload", initializer=priority.give_way) as pool:
+        return pool.submit(work).result()
 
 
 def load_version(repository: Repository, load_runtime: RuntimeLoader, name: str, version: str) -> ServedVersion:

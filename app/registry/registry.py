@@ -7,12 +7,13 @@ its golden rows reproduce; one that is refused never takes another down with it.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from threading import Lock
 from time import perf_counter
 from typing import Any
 
 from app.errors import ModelNotFound, ModelNotReady, ModelRefused, VersionNotFound
-from app.registry.loading import RuntimeLoader, load_version
+from app.registry.loading import RuntimeLoader, at_low_priority, load_version
 from app.registry.repository import Repository, natural_order
 from app.registry.version import ServedVersion
 from app.runtimes.base import RuntimeFailed
@@ -147,7 +148,7 @@ class Registry:
             ModelRefused: a version was refused, the others are served; or none is in the repository any more.
         """
         with self._reloading:
-            refused = self._reload(name, only)
+            refused = at_low_priority(partial(self._reload, name, only))
         if refused:
             raise ModelRefused("; ".join(f"{name}/{version}: {reason}" for version, reason in refused.items()))
 

@@ -28,6 +28,11 @@ class ServedVersion:
         self.interpreter = Interpreter(manifest, [item.name for item in runtime.outputs])
         self._runtime = runtime
 
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait for this version's engine."""
+        return self._runtime.queued_rows
+
     def run(self, feed: Feed) -> dict[str, Array]:
         """Outputs by name for an encoded feed.
 

@@ -5,6 +5,8 @@ loses. A judge that is killed leaves the document as it stands, and the next hol
 """
 
 from collections.abc import Callable
+from os import getpid
+from socket import gethostname
 from threading import Lock, Thread
 from time import sleep, time
 from typing import Any
@@ -35,7 +37,7 @@ class Conductor:
         self._desk = desk
         self._log = log
         self._clock = clock
-        self._holder = uuid4().hex
+        self._holder = f"{gethostname()}:{getpid()}:{uuid4().hex[:8]}"
         self._started = False
         self._guard = Lock()
 

@@ -38,6 +38,9 @@ class TrafficDesk:
             StateUnavailable
         """
         document = self._state.documents(KIND).get(model)
+        if self._router.lost(model, document):
+            self._router.refresh()
+            document = self._state.documents(KIND).get(model)
         try:
             return None if document is None else parse_traffic(document.text, document.generation)
         except (ValueError, KeyError, TypeError):

@@ -1,6 +1,8 @@
 """Chooses the version of every request from the plan in force, kept in memory and looked at once a second.
 
-The path of a request never asks shared state. While it is away, the last plan stays in force.
+The path of a request never asks shared state. While it is away, the last plan stays in force; when it comes back with
+less than this worker knows (a Redis that kept nothing on disk), the worker gives it back what was lost. A worker that
+starts meanwhile goes by what this machine knew last: the newest version is not to answer because Redis is away.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +14,7 @@ from typing import Any
 from app.routing.plan import Traffic, parse_traffic
 from app.routing.policies import point_of, random_point, version_at
 from app.state.base import Document, State, StateUnavailable
+from app.state.files import DocumentFiles
 from app.tensors import Reason
 
 KIND = "traffic"
@@ -41,6 +44,7 @@ DEFAULT = Route(None, "default")
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    document: Document
     traffic: Traffic
     order: tuple[str, ...]
     stable: Mapping[str, str]
@@ -49,13 +53,15 @@ class _Compiled:
 class Router:
     """The plans of all models, as this worker knows them."""
 
-    def __init__(self, state: State, log: Any) -> None:
+    def __init__(self, state: State, log: Any, kept: DocumentFiles | None = None) -> None:
         self._state = state
         self._log = log
+        self._kept = kept
         self._documents: dict[str, Document] = {}
         self._plans: dict[str, _Compiled] = {}
         self._started = False
         self._guard = Lock()
+        self._refreshing = Lock()
 
     def start(self) -> None:
         """Read the plans now and keep reading, once per worker."""
@@ -63,6 +69,7 @@ class Router:
             if self._started:
                 return
             self._started = True
+        self.recall()
         self.refresh()
         Thread(target=self._refresh_forever, name="router", daemon=True).start()
 
@@ -74,7 +81,7 @@ class Router:
         plan = compiled.traffic.plan
         if plan.unit == "entity":
             return entity()
-        return header(plan.header) if plan.unit == "header" else None
+        return header(plan.header.lower()) if plan.unit == "header" else None
 
     def choose(self, model: str, unit: str | None, pinned: str | None) -> Route:
         """The route of a request; ``pinned`` is a version the caller asked for."""
@@ -109,16 +116,47 @@ class Router:
             if (rollout := compiled.traffic.rollout) and rollout.state == "running"
         ]
 
+    def lost(self, model: str, found: Document | None) -> bool:
+        """Whether shared state knows less of a model's plan than this worker."""
+        compiled = self._plans.get(model)
+        return compiled is not None and (found is None or found.generation < compiled.document.generation)
+
     def refresh(self) -> None:
-        """Look at the plans. A plan that is gone (a flushed store) or unreadable stays in force as it was."""
-        try:
-            documents = self._state.documents(KIND)
-        except StateUnavailable as error:
-            self._log.debug("plans_unreadable", reason=str(error))
+        """Look at the plans: adopt what is new, give back what was lost. What is unreadable changes nothing."""
+        with self._refreshing:
+            try:
+                documents = self._state.documents(KIND)
+                for model in [model for model in self._plans if self.lost(model, documents.get(model))]:
+                    self._restore(model)
+            except StateUnavailable as error:
+                self._log.debug("plans_unreadable", reason=str(error))
+                return
+            for model, document in documents.items():
+                if self._documents.get(model) != document and not self.lost(model, document):
+                    self._adopt(model, document)
+
+    def recall(self) -> None:
+        """Adopt what this machine knew last; what shared state knows comes over it."""
+        if self._kept is None:
             return
-        for model, document in documents.items():
-            if self._documents.get(model) != document:
+        try:
+            for model, document in self._kept.read(KIND).items():
                 self._adopt(model, document)
+        except StateUnavailable as error:
+            self._log.warning("plans_forgotten", reason=str(error))
+
+    def _keep(self, model: str, document: Document) -> None:
+        if self._kept is None:
+            return
+        try:
+            self._kept.restore(KIND, model, document)
+        except StateUnavailable as error:
+            self._log.warning("plan_not_kept", model=model, reason=str(error))
+
+    def _restore(self, model: str) -> None:
+        document = self._plans[model].document
+        if self._state.restore(KIND, model, document):
+            self._log.warning("plan_restored", model=model, generation=document.generation)
 
     def _adopt(self, model: str, document: Document) -> None:
         self._documents[model] = document
@@ -127,7 +165,8 @@ class Router:
         except (ValueError, KeyError, TypeError) as error:
             self._log.error("plan_unreadable", model=model, generation=document.generation, reason=str(error)[:200])
             return
-        self._plans = self._plans | {model: _compile(traffic)}
+        self._plans = self._plans | {model: _compile(document, traffic)}
+        self._keep(model, document)
         self._log.info("plan_in_force", model=model, generation=document.generation, weights=traffic.plan.weights)
 
     def _refresh_forever(self) -> None:
@@ -136,7 +175,7 @@ class Router:
             self.refresh()
 
 
-def _compile(traffic: Traffic) -> _Compiled:
+def _compile(document: Document, traffic: Traffic) -> _Compiled:
     rollout = traffic.rollout
     stable = {rollout.canary: rollout.stable} if rollout and rollout.state == "running" else {}
-    return _Compiled(traffic, tuple(sorted(traffic.plan.weights)), stable)
+    return _Compiled(document, traffic, tuple(sorted(traffic.plan.weights)), stable)

@@ -1,13 +1,17 @@
 """``python -m app.rpc``: check the settings, then keep the processes alive. Holds neither models nor grpc itself."""
 
+import os
 import sys
+from functools import partial
 
 from app.processors import refuse_taken_address
 from app.rpc.supervisor import Supervisor
+from app.telemetry.graveyard import bury
 from app.telemetry.logs import configure_logs, logger
 from config.deployment import load_deployment
 from config.invalid import ConfigInvalid
 from config.prices import load_hourly_price
+from config.runtime import close_runtime_folder, open_runtime_folder
 from config.settings import Settings
 
 _START_AND_END_S = 5
@@ -28,8 +32,15 @@ def main() -> int:
         raise SystemExit(f"sluice: {error}") from None
     configure_logs(settings.log_level, settings.log_format)
     refuse_taken_address(settings.grpc_host, settings.grpc_port, "SLUICE_GRPC_PORT")
+    if settings.grpc_metrics_port:
+        refuse_taken_address(settings.grpc_host, settings.grpc_metrics_port, "SLUICE_GRPC_METRICS_PORT")
+    folder = open_runtime_folder(os.environ)
     commands = [(sys.executable, "-m", "app.rpc.process", str(number)) for number in range(settings.workers)]
-    return Supervisor(commands, settings.graceful_timeout + _START_AND_END_S, logger("sluice.rpc")).run()
+    grace = settings.graceful_timeout + _START_AND_END_S
+    try:
+        return Supervisor(commands, grace, logger("sluice.rpc"), partial(bury, folder)).run()
+    finally:
+        close_runtime_folder(folder)
 
 
 sys.exit(main())

@@ -8,6 +8,7 @@ from threading import Thread
 import uvloop
 
 from app.processors import rest_collector
+from app.rpc.scrape import show_metrics
 from app.rpc.server import Limits, RpcServer
 from app.services import Services
 from app.wiring import build_services
@@ -34,9 +35,12 @@ def main() -> None:
 async def _serve(services: Services, settings: Settings) -> None:
     stop = _told_to_stop()
     server = RpcServer(services, _limits(settings))
+    prometheus = services.observation.prometheus
     try:
+        if prometheus and settings.grpc_metrics_port:
+            show_metrics(services.gate, prometheus, settings.grpc_host, settings.grpc_metrics_port)
         await server.start(settings.grpc_bind)
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise SystemExit(f"sluice: cannot listen on {settings.grpc_bind} ({error})") from None
     services.log.info("rpc_ready", address=settings.grpc_bind, models=len(services.registry.models), pid=os.getpid())
     await server.serve_until(stop)

@@ -45,7 +45,14 @@ class RpcServer:
         handlers = {name: door.handler(f"/{SERVICE}/{name}", method) for name, method in methods.items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         self._health.attach(self._server)
+        self._show_load(services)
         enable_server_reflection((SERVICE, HEALTH, REFLECTION), self._server)
+
+    def _show_load(self, services: Services) -> None:
+        prometheus, threads = services.observation.prometheus, self._limits.threads
+        if prometheus:
+            prometheus.watch("sluice_requests_in_flight", lambda: {(): min(self._threads.taken, threads)})
+            prometheus.watch("sluice_queue_depth", lambda: {(): max(0, self._threads.taken - threads)})
 
     async def start(self, address: str) -> None:
         """Listen on ``host:port`` or ``unix:/path``; other processes may listen on the same port.

@@ -6,7 +6,7 @@ the reading end of a pipe; when its parent is gone, however that came about, the
 
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from time import monotonic
@@ -47,11 +47,14 @@ class _Seat:
 
 
 class Supervisor:
-    """``commands`` start the processes, one each."""
+    """``commands`` start the processes, one each; ``ended`` is told the pid of one that is gone and replaced."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], grace_s: float, log: Any) -> None:
+    def __init__(
+        self, commands: Sequence[Sequence[str]], grace_s: float, log: Any, ended: Callable[[int], None]
+    ) -> None:
         self._seats = [_Seat(command) for command in commands]
         self._grace_s = grace_s
+        self._ended = ended
         self._log = log
         self._stop = Event()
 
@@ -66,8 +69,10 @@ class Supervisor:
         return self._end()
 
     def _look_at(self, seat: _Seat) -> None:
+        process = seat.process
         status = seat.clear()
-        if status is not None:
+        if process is not None and status is not None:
+            self._ended(process.pid)
             self._log.error("rpc_process_ended", status=status, again_in_s=round(seat.due - monotonic(), 1))
         if seat.process is None and monotonic() >= seat.due:
             seat.fill()

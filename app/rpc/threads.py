@@ -27,7 +27,7 @@ class Threads:
     def __init__(self, threads: int, waiting: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._places = threads + waiting
+        self._all_places = self._places = threads + waiting
         self._threads = [Thread(target=self._serve, name=f"rpc-{number}", daemon=True) for number in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -50,6 +50,11 @@ class Threads:
             return await outcome
         finally:
             del outcome  # it holds the error, whose traceback holds this frame: a circle, with the message inside
+
+    @property
+    def taken(self) -> int:
+        """Calls that have a thread, or wait for one."""
+        return self._all_places - self._places
 
     def close(self) -> None:
         """Let every thread end after what it is at."""

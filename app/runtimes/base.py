@@ -27,6 +27,11 @@ class Runtime(Protocol):
     outputs: Sequence[TensorSpec]
     metadata: Mapping[str, str]
 
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait for the engine now."""
+        ...
+
     def learn(self, rows: Feed) -> None:
         """Warm up with rows that it is known to take, and measure; called once, before the model serves."""
         ...

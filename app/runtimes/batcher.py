@@ -10,11 +10,11 @@ second kind that takes long still has its calls stand in line: side by side they
 refused in time. One that takes less than waking a thread runs where it is.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from threading import Condition, Lock
 from time import monotonic, perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,56 +22,44 @@ from app import deadlines
 from app.errors import DeadlineExceeded, Overloaded
 from app.runtimes.backlog import Backlog, Call
 from app.runtimes.base import Runtime, RuntimeFailed
-from app.runtimes.fit import Fit, measure
-from app.runtimes.trial import cut, has_rows, join, mixes_rows, part, repeated, useful_rows
+from app.runtimes.fit import measure
+from app.runtimes.sizing import BatchPlan, Sizing
+from app.runtimes.trial import cut, has_rows, join, mixes_rows, part, repeated
 from app.tensors import Feed
 
-HAND_OVER_S = 150e-6
-"""What it costs to wake the thread that runs the next batch. A model with less fixed cost runs where it is."""
+_SIZES = (1, 4, 32, 16)
+_MEASURE_S = 0.25
+"""What measuring may take of a long model. One of some milliseconds needs a tenth of that."""
 
-LONG_S = 2e-3
-"""A run worth standing in line for even where joining saves nothing."""
-
-_SIZES = (1, 4, 16, 32)
-_MEASURE_S = 0.06
-_UNMEASURED_ROWS = 32
+CROWD_FADES = 0.9
+"""How fast it is forgotten that more came together, per batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPlan:
-    """How calls of a model are joined. ``max_rows`` None: as many as measured to be useful under ``objective_s``.
-
-    ``delay_s`` is how long a batch that is not full waits for more, counted from its oldest call; ``queue_s`` how much
-    work may wait before more is refused; ``slots`` how many calls of a long model run at a time where none are joined.
-    """
-
-    mode: Literal["auto", "on", "off"] = "auto"
-    max_rows: int | None = None
-    delay_s: float = 0.0
-    objective_s: float = 0.1
-    queue_s: float = 0.5
-    slots: int = 1
+def _nobody(rows: int) -> None:
+    """Who listens when nobody does."""
 
 
 class Batcher:
-    """A runtime that joins concurrent calls of another.
+    """A runtime that joins concurrent calls of another, as ``sizing`` finds useful.
 
-    ``joins``: calls run together; ``queues``: they wait for each other, joined or not.
+    ``tell`` hears how many rows each run has that stood in line.
     """
 
-    def __init__(self, runtime: Runtime, plan: BatchPlan) -> None:
+    def __init__(self, runtime: Runtime, plan: BatchPlan, tell: Callable[[int], None] = _nobody) -> None:
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.metadata = runtime.metadata
-        self.fit = Fit()
+        self.sizing = Sizing(plan)
         self._runtime = runtime
         self._plan = plan
+        self._tell = tell
         self._backlog = Backlog()
         self._running: list[int] = []
         self._lock = Lock()
         self._more = Condition(self._lock)
-        self.joins = self.queues = plan.mode == "on"
-        self.max_rows = plan.max_rows or _UNMEASURED_ROWS
+        self._crowd = 0.0
+        self._wanted = 0
+        self._ended = 0.0
 
     @property
     def queued_rows(self) -> int:
@@ -86,11 +74,9 @@ class Batcher:
         if self._plan.mode == "off":
             self._runtime.learn(rows)
             return
-        try:
-            measure(self.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S)
-        except RuntimeFailed:
-            self.fit = Fit()
-        self._decide(mixes_rows(self._runtime.run, rows))
+        with suppress(RuntimeFailed):
+            measure(self.sizing.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S)
+        self.sizing.judge(mixes_rows(self._runtime.run, rows))
 
     def run(self, feed: Feed) -> list[Any]:
         """See ``Runtime.run``.
@@ -101,10 +87,10 @@ class Batcher:
             Overloaded: more is waiting than the plan allows, or than can be done by its deadline.
         """
         deadlines.check()
-        if not self.queues:
+        if not self.sizing.queues:
             return self._runtime.run(feed)
-        rows, most = len(next(iter(feed.values()))), self.max_rows
-        if rows <= most or not self.joins:
+        rows, most = len(next(iter(feed.values()))), self.sizing.piece_rows
+        if rows <= most or not self.sizing.joins:
             return self._in_turn(Call(feed, rows))
         starts = range(0, rows, most)
         pieces = [self._in_turn(Call(cut(feed, at, at + most), min(most, rows - at))) for at in starts]
@@ -112,7 +98,7 @@ class Batcher:
 
     def _in_turn(self, call: Call) -> list[Any]:
         with self._lock:
-            if len(self._running) < (1 if self.joins else self._plan.slots):
+            if len(self._running) < (1 if self.sizing.joins else self._plan.slots):
                 self._running.append(call.rows)
                 call.batch = [call]
             else:
@@ -125,19 +111,19 @@ class Batcher:
 
     def _enqueue(self, call: Call) -> None:
         ahead = self._work_ahead(call)
-        ready = monotonic() + ahead + self.fit.seconds(call.rows)
+        ready = monotonic() + ahead + self.sizing.fit.seconds(call.rows)
         if ahead > self._plan.queue_s or (call.deadline is not None and ready > call.deadline):
             raise Overloaded(ahead)
         self._backlog.put(call)
-        self._more.notify()
+        if self._backlog.rows >= self._wanted:
+            self._more.notify()
 
     def _work_ahead(self, call: Call) -> float:
         """Seconds until a call that queues now would begin, when what runs has only just begun."""
-        rows, running = self._backlog.rows_before(call), self.fit.seconds(max(self._running))
-        if not self.joins:
-            return running + self.fit.seconds(rows) / self._plan.slots if rows else running
-        full, rest = divmod(rows, self.max_rows)
-        return running + full * self.fit.seconds(self.max_rows) + (self.fit.seconds(rest) if rest else 0.0)
+        rows, running = self._backlog.rows_before(call), self.sizing.fit.seconds(max(self._running))
+        if self.sizing.joins:
+            return running + self.sizing.seconds_for(rows)
+        return running + self.sizing.fit.seconds(rows) / self._plan.slots
 
     def _wait(self, call: Call) -> None:
         """Until the call is done, or is asked to lead; a call whose deadline passes leaves the queue."""
@@ -154,27 +140,47 @@ class Batcher:
         """Run a batch, then hand the engine on, whatever happened. Only whoever leads touches the engine."""
         rows = sum(call.rows for call in batch)
         try:
-            if self._plan.delay_s > 0 and self.joins:
-                self._linger(batch)
+            if self.sizing.joins:
+                self._gather(batch, rows)
             self._execute(batch)
         finally:
-            self._hand_on(rows)
+            self._hand_on(rows, sum(call.rows for call in batch))
             for call in batch:
                 call.done.set()
 
-    def _linger(self, batch: list[Call]) -> None:
-        """Wait up to the plan's delay for a fuller batch; the lock is free meanwhile."""
-        until = batch[0].queued + self._plan.delay_s
-        wanted = self.max_rows - sum(call.rows for call in batch)
+    def _gather(self, batch: list[Call], rows: int) -> None:
+        """Wait for a fuller batch where that is wanted; the lock is free meanwhile."""
+        most = self.sizing.max_rows
+        patience = self._patience(batch[0], rows)
+        if patience <= 0 or rows >= most:
+            return
+        until = monotonic() + patience
         with self._lock:
-            while self._backlog.rows < wanted and (left := until - monotonic()) > 0:
+            self._wanted = (most if self._plan.delay_s else min(most, int(self._crowd))) - rows
+            while self._backlog.rows < self._wanted and (left := until - monotonic()) > 0:
                 self._more.wait(left)
-            batch += self._backlog.more(batch[0].kind, wanted)
+            batch += self._backlog.more(batch[0].kind, most - rows)
 
-    def _hand_on(self, rows: int) -> None:
+    def _patience(self, first: Call, rows: int) -> float:
+        """Seconds to wait for more: the plan's delay, or where it has none, half of what one row takes.
+
+        The latter only while it is busy, for callers who came together a moment ago: those who were just answered are
+        on their way back, and a batch that leaves with the quickest of them makes all others wait for a second one.
+        """
+        now = monotonic()
+        if self._plan.delay_s:
+            return first.queued + self._plan.delay_s - now
+        single = self.sizing.fit.seconds(1)
+        if self._plan.mode != "auto" or rows >= int(self._crowd) or now - self._ended > single:
+            return 0.0
+        return single / 2 if first.deadline is None else min(single / 2, first.deadline - now - single)
+
+    def _hand_on(self, rows: int, ran: int) -> None:
         with self._lock:
             self._running.remove(rows)
-            batch = self._backlog.next_batch(self.max_rows if self.joins else 0)
+            self._ended = monotonic()
+            self._crowd = max(CROWD_FADES * self._crowd, float(ran + self._backlog.rows))
+            batch = self._backlog.next_batch(self.sizing.max_rows if self.sizing.joins else 0)
             if not batch:
                 return
             self._running.append(sum(call.rows for call in batch))
@@ -204,8 +210,10 @@ class Batcher:
         started = perf_counter()
         outputs = self._runtime.run(feed)
         took = perf_counter() - started
+        rows = sum(call.rows for call in calls)
         with self._lock:
-            self.fit.add(sum(call.rows for call in calls), took)
+            self.sizing.observe(rows, took)
+        self._tell(rows)
         return outputs
 
     def _hand_out(self, outputs: list[Any], calls: Sequence[Call]) -> None:
@@ -213,7 +221,7 @@ class Batcher:
             return calls[0].succeed(outputs)
         total = sum(call.rows for call in calls)
         if not all(has_rows(output, total) for output in outputs):
-            self.joins = False
+            self.sizing.never_join()
             raise RuntimeFailed("the outputs of several rows cannot be told apart")
         at = 0
         for call in calls:
@@ -223,12 +231,3 @@ class Batcher:
 
     def _warm(self, rows: Feed, count: int) -> None:
         self._runtime.run(repeated(rows, count))
-
-    def _decide(self, mixes: bool | None) -> None:
-        fixed, per_row = self.fit.line
-        pays = fixed > HAND_OVER_S and fixed > per_row
-        asked = self._plan.mode == "on"
-        self.joins = not mixes and (asked or (mixes is not None and pays))
-        self.queues = self.joins or asked or fixed + per_row > LONG_S
-        if self._plan.max_rows is None and self.fit.line != (0.0, 0.0):
-            self.max_rows = useful_rows(fixed, per_row, self._plan.objective_s)

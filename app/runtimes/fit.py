@@ -1,58 +1,130 @@
-"""How long a model takes for n rows: ``fixed + per_row * n`` seconds, fitted to what was measured."""
+"""How long a model takes for n rows, fitted to what was measured, before it serves and ever since.
 
+Not a line: the kernels for 8 or 16 rows can be slower than those for 32. One point stands for each power of two, and
+what lies between two points is on the line between them.
+
+Each point holds two figures, because two questions are asked. When will this be done? What is typical lately tells.
+Which size is cheapest? Other programs and other workers only ever make a run slower, often ten times on a busy machine,
+so sizes are compared by their best runs.
+"""
+
+from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 
-_MEMORY = 0.98
-"""Weight the past keeps with each new observation."""
+LARGEST = 128
+"""The largest batch that is worth considering."""
+
+RUNS = 3
+"""How many runs of a size it takes to judge it."""
+
+_NEW = 0.2
+"""Weight of a new run in what is typical."""
+
+_MOST = 2.0
+"""What a run counts for at most there, in times of what was typical: one hiccup of the machine teaches little."""
+
+_FORGETS = 0.05
+"""How far a slower run takes back the best: a machine that has become slower for good is believed in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Runs of about ``rows`` rows, ``count`` of them, the latest at ``seen``."""
+
+    rows: float
+    typical: float
+    best: float
+    count: int
+    seen: float
+
+    def and_then(self, rows: int, seconds: float, now: float) -> "Point":
+        """After one more run."""
+        alike = seconds * self.rows / rows
+        return Point(
+            self.rows + _NEW * (rows - self.rows),
+            self.typical + _NEW * (min(seconds, _MOST * self.typical) - self.typical),
+            alike if alike < self.best else self.best + _FORGETS * (alike - self.best),
+            self.count + 1,
+            now,
+        )
 
 
 class Fit:
-    """A least-squares line that forgets slowly. Until sizes differ, nothing is known to be fixed.
-
-    ``line`` is (fixed, per_row) in seconds, neither below 0; it is replaced whole, so any thread may read it.
-    """
+    """Points by the power of two they stand for. They are replaced whole, so any thread may read them."""
 
     def __init__(self) -> None:
-        self._weight = self._n = self._t = self._nn = self._nt = 0.0
-        self.line = (0.0, 0.0)
+        self.points: dict[int, Point] = {}
 
-    def add(self, rows: int, seconds: float) -> None:
-        """One run. Not for several threads at once."""
-        keep = _MEMORY
-        self._weight = self._weight * keep + 1
-        self._n = self._n * keep + rows
-        self._t = self._t * keep + seconds
-        self._nn = self._nn * keep + rows * rows
-        self._nt = self._nt * keep + rows * seconds
-        self.line = self._fitted()
+    def add(self, rows: int, seconds: float, count: int = 1) -> None:
+        """One run, or the best of ``count``. Not for several threads at once."""
+        size, now, seconds = size_of(rows), perf_counter(), max(seconds, 1e-9)
+        old = self.points.get(size)
+        point = old.and_then(rows, seconds, now) if old else Point(rows, seconds, seconds, count, now)
+        self.points = dict(sorted({**self.points, size: point}.items()))
 
-    def _fitted(self) -> tuple[float, float]:
-        n, t = self._n / self._weight, self._t / self._weight
-        spread = self._nn / self._weight - n * n
-        if spread < 1e-9:
-            return 0.0, t / n
-        per_row = min(max((self._nt / self._weight - n * t) / spread, 0.0), t / n)
-        return t - per_row * n, per_row
+    def forget(self, above: int, before: float) -> None:
+        """Drop larger sizes than ``above`` that were not seen since ``before``: what was slow then may not be now."""
+        self.points = {size: point for size, point in self.points.items() if size <= above or point.seen >= before}
 
     def seconds(self, rows: int) -> float:
-        """What a run of that many rows should take."""
-        fixed, per_row = self.line
-        return fixed + per_row * rows
+        """What a run of that many rows should take; 0 for none, and when nothing was measured."""
+        points = list(self.points.values())
+        if not points or rows <= 0:
+            return 0.0
+        at = bisect_right([point.rows for point in points], rows)
+        if at == len(points) or len(points) == 1:
+            return points[-1].typical * rows / points[-1].rows
+        if at == 0:
+            return points[0].typical
+        low, high = points[at - 1], points[at]
+        return low.typical + (high.typical - low.typical) * (rows - low.rows) / (high.rows - low.rows)
+
+    def row_seconds(self, size: int) -> float:
+        """What a row costs at best in a batch of that size; 0 when nothing was measured."""
+        point = self.points.get(size)
+        return point.best / point.rows if point else 0.0
+
+    def useful(self, objective_s: float) -> int:
+        """The smallest size whose rows are at most a tenth dearer than the cheapest, among those within the objective.
+
+        Where not even the fastest meets it, waiting is what takes long, and the size that clears a queue soonest wins.
+        """
+        sizes = [size for size in self.points if size <= LARGEST]
+        in_time = [size for size in sizes if self.points[size].best <= objective_s] or sizes
+        cheapest = min(map(self.row_seconds, in_time), default=0.0)
+        return next((size for size in in_time if self.row_seconds(size) <= 1.1 * cheapest), 1)
+
+    def untried_above(self, size: int, objective_s: float) -> int | None:
+        """The next size that was not judged yet, if trying it should not take far longer than is taken anyway."""
+        bearable, at = max(objective_s, 4 * self.seconds(1)), size
+        while at < LARGEST:
+            at *= 2
+            point = self.points.get(at)
+            if point is None or point.count < RUNS:
+                return at if self.row_seconds(size) * at <= bearable else None
+        return None
+
+
+def size_of(rows: int) -> int:
+    """The nearest power of two."""
+    return 1 << ((2 * rows * rows).bit_length() - 1) // 2
 
 
 def measure(fit: Fit, run: Callable[[int], None], sizes: tuple[int, ...], budget_s: float) -> None:
-    """Feed a fit with runs of several sizes, smallest first, within about ``budget_s``.
+    """Feed a fit with the best of some runs of each size, leaving out what would take longer than ``budget_s`` in all.
 
-    The first run of a size pays for memory being laid out and is left out.
+    The first run of a size pays for memory being laid out; it counts only when there is no time for a second.
     """
-    started = perf_counter()
+    until = perf_counter() + budget_s
     for rows in sizes:
-        run(rows)
-        best = min(_timed(run, rows) for _ in range(3)) if rows == sizes[0] else _timed(run, rows)
-        fit.add(rows, best)
-        if perf_counter() - started > budget_s:
-            return
+        if fit.seconds(rows) > until - perf_counter():
+            continue
+        times = [_timed(run, rows)]
+        while len(times) <= RUNS and sum(times) < budget_s / len(sizes):
+            times.append(_timed(run, rows))
+        fit.add(rows, min(times), len(times) - 1)
 
 
 def _timed(run: Callable[[int], None], rows: int) -> float:

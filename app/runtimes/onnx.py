@@ -1,21 +1,35 @@
 """onnxruntime on the CPU.
 
-The file is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a model
-loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a
+model loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+Only what this server has laid out itself from such bytes is opened by its path, to be mapped (``mapped``).
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from app.runtimes.base import RuntimeFailed, TensorSpec
+from app.runtimes.lifting import NAME as LIFTED_FROM
+from app.runtimes.lifting import lifted
+from app.runtimes.mapped import MODEL, WEIGHTS, Shelf
 from app.tensors import Array, Feed
 
 _DTYPES = {"float": "float32", "double": "float64"}
+
+_LAY_OUT = {
+    "save_model_format": "ONNX",
+    "optimized_model_external_initializers_file_name": WEIGHTS,
+    "optimized_model_external_initializers_min_size_in_bytes": "1024",
+    "save_external_prepacked_constant_initializers": "1",
+}
+
+VERSION: str = ort.__version__
 
 ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; the raise is enough
 
@@ -23,19 +37,14 @@ ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; th
 class OnnxRuntime:
     """One ``InferenceSession``, its output names looked up once."""
 
-    def __init__(self, model: bytes, external: Mapping[str, bytes] | None = None, threads: int = 1) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if external:
-            options.add_external_initializers_from_files_in_memory(
-                list(external), list(external.values()), [len(data) for data in external.values()]
-            )
-        try:
-            session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base below Exception
-            raise RuntimeFailed(_one_line(error)) from None
+    queued_rows = 0
+
+    def __init__(
+        self, model: bytes, external: Mapping[str, bytes] | None = None, threads: int = 1, shelf: Shelf | None = None
+    ) -> None:
+        source = _Source(model, external or {}, threads)
+        laid_out = shelf.place(model, source.external, source.lay_out) if shelf else None
+        session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
@@ -65,6 +74,60 @@ class OnnxRuntime:
             piece = {name: _padded(array[start : start + size], size) for name, array in feed.items()}
             pieces.append(self._run(self._names, piece))
         return [_joined(parts)[:rows] for parts in zip(*pieces, strict=True)]
+
+
+class _Source:
+    """A model's bytes, and the ways to make a session of them."""
+
+    def __init__(self, model: bytes, external: Mapping[str, bytes], threads: int) -> None:
+        self.model = model
+        self.external = external
+        self._threads = threads
+
+    def open(self, options: Any = None) -> Any:
+        """From the bytes."""
+        options = options or self._options()
+        model, files = self._light()
+        if files:
+            options.add_external_initializers_from_files_in_memory(
+                list(files), list(files.values()), [len(data) for data in files.values()]
+            )
+        return _session(model, options)
+
+    def open_laid_out(self, path: Path) -> Any:
+        """From a file of ours; from the bytes if that cannot be read after all."""
+        try:
+            return _session(str(path), self._options())
+        except RuntimeFailed:
+            return self.open()
+
+    def lay_out(self, folder: Path) -> None:
+        """Write the optimized model, and its weights as they are and as they are packed, for sessions to map."""
+        options = self._options()
+        options.optimized_model_filepath = str(folder / MODEL)
+        for name, value in _LAY_OUT.items():
+            options.add_session_config_entry(f"session.{name}", value)
+        self.open(options)
+
+    def _light(self) -> tuple[bytes, Mapping[str, bytes]]:
+        """What the parser is given, for which it holds up everybody, and the files beside it (``lifting``)."""
+        small = None if self.external else lifted(self.model)
+        return (self.model, self.external) if small is None else (small, {LIFTED_FROM: self.model})
+
+    def _options(self) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return options
+
+
+def _session(model: bytes | str, options: Any) -> Any:
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no base below Exception
+        raise RuntimeFailed(_one_line(error)) from None
 
 
 def _padded(array: Array, size: int) -> Array:

@@ -47,15 +47,6 @@ def has_rows(output: Any, rows: int) -> bool:
     return (isinstance(output, list) or bool(getattr(output, "ndim", 0))) and len(output) == rows
 
 
-def useful_rows(fixed: float, per_row: float, objective_s: float) -> int:
-    """The batch beyond which a row gets no more than a tenth cheaper, within the latency objective; 1 to 128."""
-    if per_row <= 0:
-        return 128
-    saturated = 9 * fixed / per_row
-    in_time = (objective_s - fixed) / per_row
-    return int(max(1, min(128, saturated, in_time)))
-
-
 def join(parts: Sequence[Any]) -> Any:
     """One output from the pieces of a request that was split."""
     return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)

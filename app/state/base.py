@@ -108,6 +108,14 @@ class State(Protocol):
         """
         ...
 
+    def restore(self, kind: str, name: str, document: Document) -> bool:
+        """Put back a document that the store has lost, or has an earlier generation of; whether it had.
+
+        Raises:
+            StateUnavailable
+        """
+        ...
+
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Whether ``holder`` has the lease now, taken or renewed for ``seconds``. Writes are fenced by ``swap``.
 

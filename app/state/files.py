@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,15 +33,24 @@ class DocumentFiles:
 
     def swap(self, kind: str, name: str, generation: int, text: str) -> Document | None:
         """See ``State.swap``."""
+        document = Document(generation + 1, text)
+        return document if self._put(kind, name, document, lambda held: held == generation) else None
+
+    def restore(self, kind: str, name: str, document: Document) -> bool:
+        """See ``State.restore``."""
+        return self._put(kind, name, document, lambda held: held < document.generation)
+
+    def _put(self, kind: str, name: str, document: Document, allowed: Callable[[int], bool]) -> bool:
+        """Write over a generation (0: none) that is allowed to be written over."""
         try:
             with self._locked(kind):
                 held = self.read(kind)
-                if (held[name].generation if name in held else 0) != generation:
-                    return None
-                held[name] = Document(generation + 1, text)
+                if not allowed(held[name].generation if name in held else 0):
+                    return False
+                held[name] = document
                 rows = {key: {"generation": item.generation, "text": item.text} for key, item in held.items()}
                 write_whole(self._path(kind), json.dumps(rows, indent=1).encode())
-                return held[name]
+                return True
         except OSError as error:
             raise StateUnavailable(f"{kind}: {error.strerror}") from None
 

@@ -1,26 +1,47 @@
 """Which requests were accounted for, so that one that is asked again after its worker died is not accounted for twice.
 
-A proxy asks a second worker when the first is killed before it answered; that one may have written its log line
-already. Each claim is noted in memory that all workers of one server see and that outlives them. It only ever
-matters between a death and the retry it causes: an id that a living process claimed may be claimed by anyone.
+A proxy asks a second worker when the first is killed before it answered; that one may have charged its caller, counted
+it or written its log line already. What was done is noted in memory that all workers of one server see and that
+outlives them, under the number the proxy gave the request (``app.passage``). It only ever matters between a death and
+the retry it causes: what a living process noted is nobody else's request, and a note of the dead serves once.
 """
 
 import mmap
 import os
+from collections.abc import Hashable
 from pathlib import Path
 from struct import Struct
 from time import monotonic
+from typing import Protocol
+
+from app import passage
 
 LINES = 1 << 16
 MEMORY_S = 10
-"""How long after a claim a retry may come."""
+"""How long after a note a retry may come."""
 
-_LINE = Struct("<qII")  # hash of the id, pid, second
+_LINE = Struct("<qII")  # hash of what was done to which request, pid, second
 _EXITING = 0x4  # PF_EXITING in the kernel's task flags: set before the process's connections close
 
 
+class Accounts(Protocol):
+    """One kind of accounting for the request of this thread; ``whose`` tells several in one request apart."""
+
+    def settled(self, whose: Hashable = None) -> bool:
+        """Whether a process that has ended since has done it moments ago; asking uses the answer up."""
+        ...
+
+    def note(self, whose: Hashable = None) -> None:
+        """It is done."""
+        ...
+
+    def claim(self, whose: Hashable = None) -> bool:
+        """Note it, unless it is settled; whether it is to be done now."""
+        ...
+
+
 class Ledger:
-    """One kind of accounting. Ids share a line when their hashes do, which loses the older of the two."""
+    """Ids share a line when their hashes do, which loses the older of the two."""
 
     def __init__(self, path: Path) -> None:
         size = LINES * _LINE.size
@@ -32,26 +53,62 @@ class Ledger:
             os.close(descriptor)
         self._pid = os.getpid()
 
-    def claim(self, request_id: str) -> bool:
-        """False when a process that has ended since claimed the id moments ago, else True.
-
-        Workers are forks of one master, so their hashes of a text are equal.
-        """
-        key, now = hash(request_id), int(monotonic())
-        at = (key % LINES) * _LINE.size
-        held, pid, second = _LINE.unpack_from(self._lines, at)
-        if held == key and pid != self._pid and now - second <= MEMORY_S and _has_ended(pid):
+    def settled(self, whose: Hashable = None) -> bool:
+        """See ``Accounts.settled``."""
+        number = passage.current()
+        if number is None:
             return False
-        _LINE.pack_into(self._lines, at, key, self._pid, now)
+        key = _key(number, whose)
+        held, pid, second = _LINE.unpack_from(self._lines, _at(key))
+        if held != key or pid == self._pid or int(monotonic()) - second > MEMORY_S or not _has_ended(pid):
+            return False
+        self._write(key)
         return True
+
+    def note(self, whose: Hashable = None) -> None:
+        """See ``Accounts.note``."""
+        number = passage.current()
+        if number is not None:
+            self._write(_key(number, whose))
+
+    def claim(self, whose: Hashable = None) -> bool:
+        """See ``Accounts.claim``."""
+        if self.settled(whose):
+            return False
+        self.note(whose)
+        return True
+
+    def _write(self, key: int) -> None:
+        _LINE.pack_into(self._lines, _at(key), key, self._pid, int(monotonic()))
 
 
 class NullLedger:
     """For one process, with which its requests die."""
 
-    def claim(self, request_id: str) -> bool:
-        """See ``Ledger.claim``."""
+    def settled(self, whose: Hashable = None) -> bool:
+        """See ``Accounts.settled``."""
+        return False
+
+    def note(self, whose: Hashable = None) -> None:
+        """See ``Accounts.note``."""
+
+    def claim(self, whose: Hashable = None) -> bool:
+        """See ``Accounts.claim``."""
         return True
+
+
+def open_accounts(folder: Path | None, kind: str) -> Accounts:
+    """The accounts of one kind that the workers of a server keep in their folder, if they have one."""
+    return Ledger(folder / kind) if folder else NullLedger()
+
+
+def _key(number: str, whose: Hashable) -> int:
+    """Workers are forks of one master, so their hashes of a text are equal."""
+    return hash((number, whose))
+
+
+def _at(key: int) -> int:
+    return (key % LINES) * _LINE.size
 
 
 def _has_ended(pid: int) -> bool:

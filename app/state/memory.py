@@ -93,6 +93,10 @@ class MemoryState:
         """See ``State.swap``."""
         return self._files.swap(kind, name, generation, text)
 
+    def restore(self, kind: str, name: str, document: Document) -> bool:
+        """See ``State.restore``."""
+        return self._files.restore(kind, name, document)
+
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """See ``State.lease``."""
         now = monotonic()

@@ -40,6 +40,14 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 
+_RESTORE = """
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+local generation = held and tonumber(string.match(held, '^%d+')) or 0
+if generation >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
 _LEASE = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
@@ -112,8 +120,7 @@ class RedisState:
 
     def documents(self, kind: str) -> dict[str, Document]:
         """See ``State.documents``."""
-        key = f"{self._prefix}documents:{kind}"
-        rows = self._link.call(lambda client: client.hgetall(key))
+        rows = self._read(f"documents:{kind}")
         try:
             return {name.decode(): _document(row) for name, row in rows.items()}
         except ValueError:
@@ -125,6 +132,12 @@ class RedisState:
         row = f"{generation + 1}\n{text}"
         swapped = self._write(key, lambda client: client.eval(_SWAP, 1, key, name, generation, row))
         return Document(generation + 1, text) if swapped else None
+
+    def restore(self, kind: str, name: str, document: Document) -> bool:
+        """See ``State.restore``."""
+        key, generation = f"{self._prefix}documents:{kind}", document.generation
+        row = f"{generation}\n{document.text}"
+        return bool(self._write(key, lambda client: client.eval(_RESTORE, 1, key, name, generation, row)))
 
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """See ``State.lease``."""

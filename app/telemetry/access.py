@@ -27,10 +27,10 @@ _write.restype = ctypes.c_ssize_t
 class AccessLog:
     """One line per request. A log that cannot be written never fails a request; ``lost`` is told instead.
 
-    ``claim`` says whether a request has no line yet: it may have died with another worker that had written one.
+    ``claim`` says whether this thread's request has no line yet: a worker that died over it may have written one.
     """
 
-    def __init__(self, claim: Callable[[str], bool], lost: Callable[[], None], descriptor: int = 2) -> None:
+    def __init__(self, claim: Callable[[], bool], lost: Callable[[], None], descriptor: int = 2) -> None:
         self._claim = claim
         self._lost = lost
         self._descriptor = descriptor
@@ -38,13 +38,13 @@ class AccessLog:
         self._patience = PATIENCE_S
 
     def write(self, fields: dict[str, Any]) -> None:
-        """The line, with what every line has; ``fields`` has a ``request_id``."""
+        """The line, with what every line has."""
         line = {"event": "request", "level": "info", "timestamp": datetime.now(UTC), **fields}
         text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
         if self._may_be_full and not self._has_room():
             self._lost()
             return
-        if self._claim(fields["request_id"]) and _write(self._descriptor, text, len(text)) != len(text):
+        if self._claim() and _write(self._descriptor, text, len(text)) != len(text):
             self._lost()
 
     def _has_room(self) -> bool:

@@ -52,6 +52,10 @@ class Metrics(Protocol):
         """Something that is only told about (a metric, a log line) was lost; ``what`` is its fixed name."""
         ...
 
+    def batch(self, model: str, rows: int) -> None:
+        """Rows of one caller or of several went through a model that stands in line, as one run."""
+        ...
+
 
 class NullMetrics:
     """Nobody listens."""
@@ -64,6 +68,9 @@ class NullMetrics:
 
     def dropped(self, what: str, count: int = 1) -> None:
         """See ``Metrics.dropped``."""
+
+    def batch(self, model: str, rows: int) -> None:
+        """See ``Metrics.batch``."""
 
 
 class Observers:
@@ -91,6 +98,10 @@ class Observers:
     def dropped(self, what: str, count: int = 1) -> None:
         """See ``Metrics.dropped``."""
         self._tell(lambda one: one.dropped(what, count))
+
+    def batch(self, model: str, rows: int) -> None:
+        """See ``Metrics.batch``."""
+        self._tell(lambda one: one.batch(model, rows))
 
     def _tell(self, tell: Callable[[Metrics], None]) -> None:
         for name, one in self._observers.items():

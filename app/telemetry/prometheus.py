@@ -15,19 +15,23 @@ from pathlib import Path
 from struct import error as StructError  # noqa: N812
 from threading import Lock, Thread
 from time import sleep
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.telemetry.graveyard import reading
+from app.telemetry.memory import memory
 from app.version import VERSION
 
 SAMPLE_S = 1.0
 MAX_SERIES = 2000
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latency buckets in seconds: three to a decade from 100 us to 10 s."""
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Upper bounds of the buckets for rows of a run."""
 
 _DURATION = "sluice_request_duration_seconds"
 _LABELS = ("route", "model", "version", "status", "cache")
@@ -40,6 +44,9 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], Any]] = {
     "sluice_workers": ("Worker processes that answer.", (), "livesum"),
     "sluice_requests_in_flight": ("Requests that a thread is working on.", (), "livesum"),
     "sluice_queue_depth": ("Requests that wait for a thread.", (), "livesum"),
+    "sluice_queue_room": ("Requests that may wait for a thread; adapts to what can be done in time.", (), "livesum"),
+    "sluice_model_queue_rows": ("Rows that wait for the model.", ("model", "version"), "livesum"),
+    "sluice_worker_memory_bytes": ("Memory of each worker.", ("kind",), "liveall"),
     "sluice_degraded": ("1 while a worker finds the dependency down or refusing.", ("dependency",), "livemax"),
     "sluice_model_served": ("1 when all workers serve it, 0 when one refuses it.", ("model", "version"), "livemin"),
 }
@@ -57,19 +64,32 @@ class _Series:
         self._rows: Callable[[float], None] = rows._value.inc  # noqa: SLF001
 
     def observe(self, seconds: float, rows: int) -> None:
-        """One request and its rows."""
-        self._sum(seconds)
-        self._buckets[bisect_left(BOUNDS, seconds)](1)
+        """One request and its rows; what the count is made of comes last."""
         if rows:
             self._rows(rows)
+        self._sum(seconds)
+        self._buckets[bisect_left(BOUNDS, seconds)](1)
+
+
+class Accounts(Protocol):
+    """Whether this thread's request was counted by a worker that died over it, and that it is counted now."""
+
+    def settled(self) -> bool:
+        """Ask first."""
+        ...
+
+    def note(self) -> None:
+        """Say it right after, so that next to nothing lies between."""
+        ...
 
 
 class Prometheus:
     """One worker's numbers, and the way to everybody's. ``folder`` is None where one process is all there is."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, counted: Accounts | None = None) -> None:
         disable_created_metrics()
         self._folder = folder
+        self._counted = counted
         own = self._own = CollectorRegistry()
         self._latency = Histogram(_DURATION, "Time to answer a request.", _LABELS, buckets=BOUNDS, registry=own)
         self._rows = Counter(
@@ -77,6 +97,13 @@ class Prometheus:
         )
         self._refused = Counter("sluice_refused", "Callers turned away.", ("gate", "reason"), registry=own)
         self._dropped = Counter("sluice_dropped", "Metrics, log lines and the like, lost.", ("what",), registry=own)
+        self._batches = Histogram(
+            "sluice_batch_rows",
+            "Rows of one run of a model that stands in line.",
+            ("model",),
+            buckets=BATCHES,
+            registry=own,
+        )
         self._gauges = {
             name: Gauge(name, text, labels, multiprocess_mode=mode, registry=own)
             for name, (text, labels, mode) in GAUGES.items()
@@ -84,6 +111,7 @@ class Prometheus:
         self._watched: dict[str, Callable[[], Reading]] = {
             "sluice_build_info": lambda: {(VERSION,): 1},
             "sluice_workers": lambda: {(): 1},
+            "sluice_worker_memory_bytes": _memory,
         }
         self._series: dict[_Key, _Series] = {}
         self._opening = Lock()
@@ -94,7 +122,11 @@ class Prometheus:
         get = facts.get
         key = (route, get("model", ""), get("version", ""), status, get("cache", ""))
         series = self._series.get(key) or self._open(key)
-        series.observe(seconds, get("rows", 0))
+        if self._counted is None:
+            series.observe(seconds, get("rows", 0))
+        elif not self._counted.settled():
+            series.observe(seconds, get("rows", 0))
+            self._counted.note()
 
     def refused(self, gate: str, reason: str) -> None:
         """See ``Metrics.refused``."""
@@ -103,6 +135,10 @@ class Prometheus:
     def dropped(self, what: str, count: int = 1) -> None:
         """See ``Metrics.dropped``."""
         self._dropped.labels(what).inc(count)
+
+    def batch(self, model: str, rows: int) -> None:
+        """See ``Metrics.batch``."""
+        self._batches.labels(model).observe(rows)
 
     def watch(self, name: str, read: Callable[[], Reading]) -> None:
         """Show what ``read`` returns under one of ``GAUGES``; it is asked once a second by a thread of its own."""
@@ -168,6 +204,10 @@ class _Exposition:
             yield family
             if family.name == _DURATION:
                 yield _request_count(family)
+
+
+def _memory() -> Reading:
+    return {(kind,): float(held) for kind, held in memory()._asdict().items()}
 
 
 def _request_count(latency: Metric) -> Metric:

@@ -75,6 +75,12 @@ class Statsd:
         """See ``Metrics.dropped``."""
         self._add(("dropped", (("what", what),)), count)
 
+    def batch(self, model: str, rows: int) -> None:
+        """See ``Metrics.batch``."""
+        labels = (("model", model),)
+        self._add(("batches", labels), 1)
+        self._add(("batched_rows", labels), rows)
+
     def health(self) -> str:
         """``up`` while the name resolves, else ``down``; UDP cannot tell more."""
         return "up" if self._client else "down"

@@ -7,10 +7,11 @@ stop a worker.
 
 import socket
 import struct
+import sys
 from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -20,16 +21,21 @@ from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRe
 from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
+from app.telemetry.memory import memory
 from app.worker.answer import Answer
 from app.worker.ending import hang_up, refusal
 from app.worker.queueing import QueueingWorker
 from app.worker.sharing import Share
+from app.worker.weight import Weight
 
 STALL_SECONDS = 5
 """How long a request thread waits for the next byte from a client, or for room to send it one."""
 
 LEAVING_TICK_SECONDS = 0.05
 """How often a worker that was told to go looks whether it can."""
+
+START_AGAIN_SECONDS = 2.0
+"""How long a worker that could not start waits before the master may start another in its place."""
 
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
 _log = logger("sluice.worker")
@@ -46,10 +52,22 @@ class Worker(QueueingWorker):
 
     seat: Seat
     drain_seconds: float
+    memory_limit_mb: int = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
+
+    def init_process(self) -> None:
+        """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
+        try:
+            super().init_process()
+        except (Exception, SystemExit) as error:
+            if self.booted or not self.seat.connections_elsewhere():
+                raise
+            _log.error("worker_failed_to_start", error=repr(error)[:500], effect="the others go on serving")
+            sleep(START_AGAIN_SECONDS)
+            sys.exit(1)
 
     def run(self) -> None:
         """Bound every wait on a client, then serve. Connections inherit the bound from the socket they came through."""
@@ -57,6 +75,7 @@ class Worker(QueueingWorker):
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.share = Share(self.seat)
+        self._weight = Weight(self.memory_limit_mb << 20)
         self._show_load()
         _log.info("worker_ready", pid=self.pid)
         self.seat.ready()
@@ -84,9 +103,12 @@ class Worker(QueueingWorker):
         self.share.weigh(self.nr_conns, monotonic())
         if self._told_to_go is not None and self.alive:
             self._go_when_possible(self._told_to_go)
-        elif self.nr >= self.max_requests and self.alive and self.seat.rest():
-            _log.info("worker_retires", requests=self.nr)
+        elif self._is_tired() and self.alive and self.seat.rest():
+            _log.info("worker_retires", requests=self.nr, memory_mb=memory().own >> 20)
             self.alive = False
+
+    def _is_tired(self) -> bool:
+        return self.nr >= self.max_requests or self._weight.too_much()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """TERM: go, but not before it leaves a gap."""
@@ -121,6 +143,7 @@ class Worker(QueueingWorker):
         if prometheus:
             prometheus.watch("sluice_requests_in_flight", lambda: {(): min(self._busy(), self.cfg.threads)})
             prometheus.watch("sluice_queue_depth", lambda: {(): max(0, self._busy() - self.cfg.threads)})
+            prometheus.watch("sluice_queue_room", lambda: {(): int(self.admission.room)})
 
     def _busy(self) -> int:
         return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)

@@ -17,7 +17,7 @@ def _documented() -> dict[str, tuple[str, tuple[str, ...]]]:
 def _shown() -> dict[str, tuple[str, tuple[str, ...]]]:
     prometheus = Prometheus()
     metrics = [*prometheus._gauges.values(), prometheus._latency, prometheus._rows]
-    metrics += [prometheus._refused, prometheus._dropped]
+    metrics += [prometheus._refused, prometheus._dropped, prometheus._batches]
     shown = {}
     for metric in metrics:
         (family,) = metric.describe()

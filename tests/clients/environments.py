@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 
 TRITON = Environment("client-triton", HERE / "tritonclient.txt")
 KSERVE = Environment("client-kserve", HERE / "kserve.txt")
+MLFLOW = Environment("client-mlflow", HERE / "mlflow.txt")
 
 
 def drive(environment: Environment, script: str, task: Mapping[str, Any], timeout: float = 120) -> Any:

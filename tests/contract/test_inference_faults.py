@@ -3,13 +3,12 @@
 import json
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.client import Answer, message
+from tests.client import message
 from tests.contract.inference import LENGTH, error_of, infer, infer_raw, outputs_of, raw_tensor, tensor, texts
 from tests.contract.problems import quickly
 from tests.servers import Server
@@ -305,34 +304,3 @@ def test_many_tensors(tiny: Server) -> None:
 @pytest.mark.parametrize("body", [{"parameters": {"config": "{}"}}, {"parameters": {"file:1/model.onnx": "AA=="}}])
 def test_models_do_not_come_over_the_network(tiny: Server, body: Any) -> None:
     error_of(tiny.post("/v2/repository/models/linear/load", body), 400, "parameters.", "is not supported")
-
-
-def resident_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-def test_memory_stays_where_it_is(tiny: Server) -> None:
-    """Less than 1 MiB per 100 requests of each kind, after the first hundred."""
-    big = {"inputs": [raw_tensor("X", "FP32", [4000, 20], 2**40)]}
-    huge = json.dumps({"inputs": [tensor("X", "FP32", [2**40, 20], [1.5] * 20_000)]}).encode()
-    lies: list[Any] = [
-        lambda: infer_raw(tiny, "identity", big, bytes(320_000)),
-        lambda: infer_raw(tiny, "identity", {"inputs": [raw_tensor("X", "BYTES", [1], 100_000)]}, b"\xff" * 100_000),
-        lambda: infer_raw(tiny, "identity", big, bytes(320_000), 300_000),
-        lambda: tiny.post("/v2/models/identity/infer", huge),
-        lambda: tiny.post("/v2/models/identity/infer", {"inputs": [{}] * 10_000}),
-        lambda: tiny.post("/v2/models/identity/infer", b'{"inputs": ' + b"[" * 100_000),
-    ]
-    worker = tiny.workers[0]
-    for lie in lies:
-        refused(lie, 100)
-        before = resident_bytes(worker)
-        refused(lie, 200)
-        grown = resident_bytes(worker) - before
-        assert grown < 2 * 1024 * 1024, f"{grown} bytes in 200 requests"
-
-
-def refused(lie: Any, times: int) -> None:
-    for _ in range(times):
-        answer: Answer = lie()
-        assert answer.status == 400, answer

@@ -1,5 +1,7 @@
 """Quotas over real sockets: exact over workers, machines and an absent Redis; addresses nobody can make up."""
 
+import os
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.gatehouse import guarded, make_key, statuses
-from tests.programs import ROOT
+from tests.programs import HOST, ROOT, wait_until
 from tests.servers import RedisServer, Server
 
 DIABETES = "/v1/models/diabetes/predict"
@@ -148,6 +150,22 @@ def test_a_trusted_proxy_tells_callers_apart_by_the_last_hop_it_saw(start_server
     made_up = [ask(f"203.0.113.{n}, 198.51.100.7") for n in range(10)]
     assert Counter(made_up) == Counter({401: 5, 429: 5}), "only the hop our proxy saw counts"
     assert ask("198.51.100.8") == 401
+
+
+@pytest.mark.parametrize(("trusted", "admitted"), [("10.0.0.0/8", 5 - 1), (HOST, 5 - 1 + 1)])
+def test_a_request_that_is_asked_again_is_free_once_and_only_if_our_proxy_says_so(
+    start_server: StartServer, redis_server: RedisServer, tmp_path: Path, trusted: str, admitted: int
+) -> None:
+    """Of five units one is used by a worker that is killed then; whoever repeats its number gets at most that one."""
+    key = make_key(tmp_path, "viewer", "--quota", "requests=5/minute")
+    server = start_server(_shared(tmp_path, redis_server, SLUICE_TRUSTED_PROXIES=trusted))
+    headers = key.header | {"X-Sluice-Passage": "0123456789abcdef" * 2, "X-Request-ID": "always-the-same"}
+    assert server.get("/v1/models", headers).status == 200
+    victim = server.workers[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in server.workers and server.answers(), 30, "a successor")
+    found = Counter(server.get("/v1/models", headers).status for _ in range(12))
+    assert found == Counter({200: admitted, 429: 12 - admitted})
 
 
 @pytest.mark.parametrize("trouble", ["killed", "stopped"])

@@ -3,18 +3,17 @@
 import os
 import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.registry.repository import Repository
 from tests.client import message
 from tests.conftest import StartServer
 from tests.load import Load, Outcome
 from tests.models import linear
+from tests.monitors import StatsdHost, metric
 from tests.programs import HOST, children, wait_until
 from tests.servers import Server
 
@@ -26,22 +25,6 @@ def pair(start_server: StartServer, repository: Repository) -> Server:
     """Two workers over the model ``linear``, without a cache."""
     linear().add(repository)
     return start_server({"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off"}, models=repository.root)
-
-
-def metric(server: Server, name: str, labels: Mapping[str, str] | None = None) -> float:
-    """The sum of a metric's samples that have these labels."""
-    answer = server.get("/metrics")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    wanted = (labels or {}).items()
-    found = [sample for family in text_string_to_metric_families(answer.body.decode()) for sample in family.samples]
-    return sum(sample.value for sample in found if sample.name == name and wanted <= sample.labels.items())
-
-
-def runtime_folder(server: Server) -> Path:
-    """Where its workers share."""
-    words = Path(f"/proc/{server.workers[0]}/maps").read_text().split()
-    return Path(next(word for word in words if word.endswith("/roster"))).parent
 
 
 def kill_one(server: Server) -> None:
@@ -66,7 +49,7 @@ def test_every_workers_requests_are_in_the_sum_also_those_of_the_dead(pair: Serv
         kill_one(pair)
         assert metric(pair, "sluice_requests_total", labels) == asked, "right after a kill"
         assert metric(pair, "sluice_workers") == 2
-    files = {path.name for path in runtime_folder(pair).glob("*.db")}
+    files = {path.name for path in pair.shared_folder().glob("*.db")}
     alive = {str(pid) for pid in pair.workers}
     assert {name.removesuffix(".db").rpartition("_")[2] for name in files} <= alive | {"0"}
 
@@ -74,11 +57,11 @@ def test_every_workers_requests_are_in_the_sum_also_those_of_the_dead(pair: Serv
 def test_a_reload_keeps_the_sums_and_the_end_removes_the_folder(pair: Server) -> None:
     for _ in range(5):
         pair.post("/v1/models/linear/predict", {"features": [1, 2]})
-    folder, before = runtime_folder(pair), set(pair.workers)
+    folder, before = pair.shared_folder(), set(pair.workers)
     pair.signal(signal.SIGHUP)
     wait_until(lambda: not set(pair.workers) & before and len(pair.workers) == 2, 30, "new workers")
     assert metric(pair, "sluice_requests_total", {"route": PREDICT}) == 5
-    assert runtime_folder(pair) == folder
+    assert pair.shared_folder() == folder
     pair.stop()
     assert not folder.exists()
 
@@ -89,7 +72,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path: Path) -> Non
         folder.mkdir(parents=True)
     os.utime(orphan, (1, 1))
     with Server(tmp_path / "one", {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "memory")}) as running:
-        assert runtime_folder(running).parent == tmp_path / "memory"
+        assert running.shared_folder().parent == tmp_path / "memory"
         assert not orphan.exists()
         assert fresh.exists(), "that one may be starting just now"
 
@@ -133,32 +116,6 @@ def test_it_can_be_off(start_server: StartServer, repository: Repository) -> Non
     silent = start_server({"SLUICE_METRICS": "off"}, models=repository.root)
     assert silent.post("/v1/models/linear/predict", {"features": [1, 2]}).status == 200
     assert silent.get("/metrics").status == 404
-
-
-class StatsdHost:
-    """Keeps the lines it is sent."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((HOST, 0))
-        self._socket.settimeout(0.05)
-        self.port: int = self._socket.getsockname()[1]
-        self.lines: list[str] = []
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._receive)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._ending.set()
-        self._thread.join()
-        self._socket.close()
-
-    def _receive(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.lines += self._socket.recv(65536).decode().split("\n")
-            except TimeoutError:
-                continue
 
 
 @pytest.fixture

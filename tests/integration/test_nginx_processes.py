@@ -7,49 +7,68 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.registry.repository import Repository
+from app.state.shelf import PLACE
 from tests.client import message
 from tests.front import GENEROUS, Front
+from tests.gatehouse import Key, guarded, make_key
 from tests.load import Load, Outcome
 from tests.models import linear
 from tests.programs import HOST, wait_until
-from tests.servers import Server
+from tests.servers import RedisServer, Server
 
 CONNECTIONS = 8
 
-Behind = tuple[Server, Front]
+LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Two workers with their gate on, nginx before them, one Redis that counts, and two keys."""
+
+    server: Server
+    front: Front
+    redis: RedisServer
+    caller: Key
+    viewer: Key
 
 
 @pytest.fixture
-def behind(tmp_path: Path) -> Iterator[Behind]:
-    """Two workers, and nginx before them."""
+def behind(tmp_path: Path, redis_server: RedisServer) -> Iterator[Behind]:
     repository = Repository(tmp_path / "models")
     linear().add(repository)
-    env = {"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off", "SLUICE_TRUSTED_PROXIES": HOST}
+    quotas = [f"--quota=requests={LIMIT}/hour", f"--quota=rows={LIMIT}/hour"]
+    caller, viewer = make_key(tmp_path / "data", "predictor", *quotas), make_key(tmp_path / "data", "viewer")
+    more = {"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off", "SLUICE_TRUSTED_PROXIES": HOST}
+    env = guarded(tmp_path / "data", SLUICE_REDIS_URL=redis_server.url, **more)
     with (
         Server(tmp_path / "server", env, repository.root) as server,
         Front(tmp_path / "nginx", [f"{HOST}:{server.port}"], *GENEROUS) as front,
     ):
-        yield server, front
+        yield Behind(server, front, redis_server, caller, viewer)
 
 
 def under_load(behind: Behind, share: float, trouble: Callable[[Server], None]) -> Outcome:
-    """Find out what the two can do, then ask at that share of it while there is trouble."""
-    server, front = behind
-    calibration = Load(front.port, CONNECTIONS, prefix="calibration").run(1.5)
+    """Find out what the two can do, then ask at that share of it while there is trouble. All ids are in the outcome."""
+    port, header = behind.front.port, behind.caller.header
+    calibration = Load(port, CONNECTIONS, prefix="calibration", headers=header).run(1.5)
     assert calibration.wrong == []
-    load = Load(front.port, CONNECTIONS, rate=share * calibration.rate).start()
+    load = Load(port, CONNECTIONS, rate=share * calibration.rate, headers=header).start()
     time.sleep(0.5)
-    trouble(server)
-    return load.stop()
+    trouble(behind.server)
+    outcome = load.stop()
+    outcome.ids += calibration.ids
+    return outcome
 
 
 def every_id_is_answered_and_logged_once(behind: Behind, outcome: Outcome) -> None:
-    server, front = behind
+    server, front = behind.server, behind.front
     assert outcome.wrong == []
     assert len(outcome.ids) == len(set(outcome.ids))
     ids = set(outcome.ids)
@@ -64,6 +83,26 @@ def every_id_is_answered_and_logged_once(behind: Behind, outcome: Outcome) -> No
     assert {name: of_server[name] for name in ids if of_server[name] != 1} == {}
 
 
+def every_id_is_charged_and_counted_once(behind: Behind, outcome: Outcome) -> None:
+    """One request and one row for each: taken in Redis, less what the workers have set aside and not handed out."""
+    subject = f"key:{behind.caller.id}"
+    taken = [behind.redis.call("GET", f"sluice:quota:{unit}:{LIMIT}:3600:{subject}") for unit in ("requests", "rows")]
+    assert sum(map(int, taken)) - set_aside(behind.server) == 2 * len(outcome.ids)
+    answer = behind.server.get("/metrics", behind.viewer.header)
+    families = text_string_to_metric_families(answer.body.decode())
+    found = [sample for family in families for sample in family.samples if sample.name == "sluice_requests_total"]
+    assert sum(sample.value for sample in found if sample.labels["model"] == "linear") == len(outcome.ids)
+
+
+def set_aside(server: Server) -> int:
+    """Units of windows of an hour on the shelves of all seats."""
+    later = time.monotonic() + 60
+    places = [
+        place for shelf in server.shared_folder().glob("reserves-*") for place in PLACE.iter_unpack(shelf.read_bytes())
+    ]
+    return sum(int(left) for _, left, *_, ends in places if ends > later)
+
+
 def _killed_each_second(server: Server) -> None:
     for _ in range(20):
         victim = random.choice(server.workers)
@@ -75,7 +114,8 @@ def _killed_each_second(server: Server) -> None:
 def test_a_worker_killed_each_second_twenty_times(behind: Behind) -> None:
     outcome = under_load(behind, 0.6, _killed_each_second)
     every_id_is_answered_and_logged_once(behind, outcome)
-    assert any("," in row["upstream"] for row in behind[1].rows()), "some were asked again, so the test tests something"
+    every_id_is_charged_and_counted_once(behind, outcome)
+    assert any("," in row["upstream"] for row in behind.front.rows()), "some were asked again: this tests something"
 
 
 def _reloaded_ten_times(server: Server) -> None:
@@ -93,6 +133,7 @@ def _reloaded_ten_times(server: Server) -> None:
 def test_a_master_reloaded_ten_times(behind: Behind, share: float) -> None:
     outcome = under_load(behind, share, _reloaded_ten_times)
     every_id_is_answered_and_logged_once(behind, outcome)
+    every_id_is_charged_and_counted_once(behind, outcome)
 
 
 def test_one_of_two_servers_ends_while_both_are_asked(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def listening(pid: int) -> int:
 
 
 def test_each_process_listens_and_has_its_models(two: RpcServer) -> None:
-    assert len(two.processes) == 2
-    assert [listening(pid) for pid in two.processes] == [1, 1]
+    assert len(two.workers) == 2
+    assert [listening(pid) for pid in two.workers] == [2, 2], "calls, and scrapes"
     assert listening(two.pid) == 0
     assert two.log.count('"event":"model_loaded"') == 2 * 2
 
@@ -77,16 +77,16 @@ def test_killed_processes_are_replaced_and_nobody_notices(two: RpcServer) -> Non
     callers = [threading.Thread(target=call_steadily) for _ in range(4)]
     for caller in callers:
         caller.start()
-    first = set(two.processes)
+    first = set(two.workers)
     for kills in range(1, 5):
-        victim = two.processes[kills % 2]
+        victim = two.workers[kills % 2]
         os.kill(victim, signal.SIGKILL)
-        wait_until(lambda victim=victim: victim not in two.processes and len(two.processes) == 2, 20, "a new process")
+        wait_until(lambda victim=victim: victim not in two.workers and len(two.workers) == 2, 20, "a new process")
         wait_until(lambda kills=kills: two.log.count("rpc_ready") >= 2 + kills, 30, "it to listen")
     stop.set()
     for caller in callers:
         caller.join(30)
-    assert set(two.processes) != first
+    assert set(two.workers) != first
     assert set(codes) == {"OK"}, codes
     assert codes["OK"] > 100
 
@@ -102,7 +102,7 @@ def test_term_answers_what_is_in_flight(two: RpcServer) -> None:
     for caller in callers:
         caller.start()
     time.sleep(0.3)
-    children = two.processes
+    children = two.workers
     assert two.stop() == 0
     for caller in callers:
         caller.join(30)
@@ -130,7 +130,7 @@ def test_calls_longer_than_the_grace_are_cut(tmp_path: Path, models: Path) -> No
 
 
 def test_processes_end_with_their_supervisor(two: RpcServer) -> None:
-    children = two.processes
+    children = two.workers
     two.kill()
     wait_until(lambda: not any(map(alive, children)), 10, "the processes to end")
 
@@ -169,9 +169,9 @@ def test_the_supervisor_is_small_and_rest_workers_know_no_grpc(
     two: RpcServer, start_server: Callable[..., object]
 ) -> None:
     rest = start_server()
-    libraries = {pid: Path(f"/proc/{pid}/maps").read_text() for pid in (two.pid, *two.processes, *rest.workers)}  # type: ignore[attr-defined]
+    libraries = {pid: Path(f"/proc/{pid}/maps").read_text() for pid in (two.pid, *two.workers, *rest.workers)}  # type: ignore[attr-defined]
     with_grpc = {pid for pid, text in libraries.items() if "cygrpc" in text}
-    assert with_grpc == set(two.processes)
+    assert with_grpc == set(two.workers)
     resident = int(Path(f"/proc/{two.pid}/statm").read_text().split()[1]) * 4096
     assert resident < 60 * 1024 * 1024
 

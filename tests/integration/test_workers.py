@@ -85,6 +85,57 @@ def test_workers_that_retire_after_so_many_requests_lose_nobody(
     assert load.stop().wrong == []
 
 
+def test_a_worker_that_cannot_start_ends_nobody_else(
+    start_server: StartServer, repository: Repository, tmp_path: Path
+) -> None:
+    """Gunicorn would end the server. A file is edited, and then a worker is killed: nobody looked at the file."""
+    linear().add(repository)
+    deployment = tmp_path / "deployment.yaml"
+    deployment.write_text("default_model: linear\n")
+    env = {"SLUICE_DEPLOYMENT_FILE": str(deployment), "WEB_CONCURRENCY": "2"}
+    server = start_server(env, models=repository.root)
+    deployment.write_text("default_modell: linear\n")
+    victim = server.workers[0]
+    os.kill(victim, signal.SIGKILL)
+    load = Load(server.port, connections=2, rate=50).start()
+    wait_until(lambda: server.log.count("worker_failed_to_start") >= 2, 30, "two attempts")
+    deployment.write_text("default_model: linear\n")
+    wait_until(lambda: server.log.count('"event":"worker_ready"') == 3, 30, "a successor")
+    assert load.stop().wrong == []
+    assert "default_modell" in server.log
+
+
+CREDENTIALS = """
+from pathlib import Path
+
+def make():
+    return Path(__file__).with_name("token").read_text() and None
+"""
+
+
+def test_a_reload_whose_workers_cannot_start_leaves_the_old_ones(
+    start_server: StartServer, repository: Repository, tmp_path: Path
+) -> None:
+    """Something no check of files finds: code of the operator's that fails."""
+    linear().add(repository)
+    (tmp_path / "theirs.py").write_text(CREDENTIALS)
+    (tmp_path / "token").write_text("x")
+    env = {"PYTHONPATH": str(tmp_path), "SLUICE_REDIS_CREDENTIALS": "theirs:make", "WEB_CONCURRENCY": "2"}
+    env |= {"SLUICE_REDIS_URL": f"redis://{HOST}:1/0", "SLUICE_GRACEFUL_TIMEOUT": "3"}
+    server = start_server(env, models=repository.root)
+    before = set(server.workers)
+    (tmp_path / "token").unlink()
+    load = Load(server.port, connections=2, rate=50).start()
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: server.log.count("exited with code 1") == 2, 30, "both to have given up")
+    assert set(server.workers) == before
+    (tmp_path / "token").write_text("x")
+    server.signal(signal.SIGHUP)
+    wait_until(lambda: not before & set(server.workers) and len(server.workers) == 2, 40, "new workers")
+    assert load.stop().wrong == []
+    assert "FileNotFoundError" in server.log
+
+
 def test_a_reload_of_a_file_with_a_mistake_is_refused(
     start_server: StartServer, repository: Repository, tmp_path: Path
 ) -> None:

@@ -54,3 +54,34 @@ def values_of(answer: pb.ModelInferResponse, number: int = 0) -> list[Any]:
 def linear(values: Sequence[float] = (1.0, 2.0), model: str = "linear", **more: Any) -> pb.ModelInferRequest:
     """One row for the model ``linear``, whose v2, the default, answers 3a + 4b + 0.5."""
     return typed(request(model, **more), "X", "FP32", [1, 2], values)
+
+
+ROW = np.array([[1, 2]], "<f4")
+
+NESTED = b"\x0b" * 50_000
+"""Groups of an unknown field, opened and never closed."""
+
+
+def but(**changes: Any) -> pb.ModelInferRequest:
+    """A good raw request with other members in its one input."""
+    made = raw(request("linear"), "X", "FP32", [1, 2], ROW)
+    for name, value in changes.items():
+        if name == "shape":
+            made.inputs[0].shape[:] = value
+        else:
+            setattr(made.inputs[0], name, value)
+    return made
+
+
+def empty_inputs() -> pb.ModelInferRequest:
+    """Ten thousand."""
+    asked = request("linear")
+    asked.inputs.extend([pb.ModelInferRequest.InferInputTensor()] * 10_000)
+    return asked
+
+
+def pieces() -> pb.ModelInferRequest:
+    """65,537 pieces of raw contents for one input."""
+    asked = raw(request("linear"), "X", "FP32", [1, 2], ROW)
+    asked.raw_input_contents.extend([b""] * 65_536)
+    return asked

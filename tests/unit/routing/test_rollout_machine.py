@@ -133,6 +133,13 @@ class Rollouts(RuleBasedStateMachine):
         self.state.away = not self.state.away
         self.router.refresh()
 
+    @rule()
+    def state_forgets(self) -> None:
+        """As a Redis does that is killed and keeps nothing on disk."""
+        if not self.state.away:
+            (Path(self.folder.name) / "traffic.json").unlink(missing_ok=True)
+            self.state._numbers.clear()
+
     @rule(by_hand=st.sampled_from(["promoted", "aborted"]))
     def ended_by_hand(self, by_hand: str) -> None:
         try:
@@ -182,6 +189,14 @@ class Rollouts(RuleBasedStateMachine):
             assert plan.weights.get(rollout.canary, 0) == rollout.share
         if rollout.state == "failed":
             assert rollout.digest in traffic.banned
+
+    @invariant()
+    def what_is_known_is_not_lost(self) -> None:
+        traffic = self.router.traffic(MODEL)
+        if traffic is not None and not self.state.away:
+            held = self.desk.held(MODEL)
+            assert held is not None
+            assert held.generation >= traffic.generation
 
     @invariant()
     def generations_only_grow(self) -> None:

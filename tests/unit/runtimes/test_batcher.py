@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from app import deadlines, priority
 from app.errors import DeadlineExceeded, Overloaded
 from app.runtimes.base import RuntimeFailed, TensorSpec
-from app.runtimes.batcher import Batcher, BatchPlan
+from app.runtimes.batcher import Batcher
 from app.runtimes.onnx import OnnxRuntime
+from app.runtimes.sizing import BatchPlan
 from app.tensors import Feed
 from tests.models import TinyModel, identity, mixing, slow, trap
 
@@ -162,6 +163,37 @@ def test_a_delay_fills_the_first_batch() -> None:
     assert [outcomes[number].tolist() for number in range(3)] == [[[0]], [[1]], [[2]]]
 
 
+def test_callers_who_come_back_together_are_waited_for() -> None:
+    """Sixteen ask again as soon as they are answered: without patience the first back would run alone each time."""
+    runtime = Watched(trap(), pause_s=0.02)
+    batcher = Batcher(runtime, BatchPlan())
+    batcher.learn(_feed([3, 0], [5, 0]))
+    runtime.runs.clear()
+
+    def ask(number: int) -> None:
+        for _ in range(12):
+            assert batcher.run(_feed([number, 0]))[0].tolist() == [[number]]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sum(runtime.runs) == 16 * 12
+    assert len(runtime.runs) <= 24, f"twelve rounds, and not much more: {runtime.runs}"
+
+
+def test_one_caller_after_another_never_waits() -> None:
+    runtime = Watched(trap(), pause_s=0.02)
+    batcher = Batcher(runtime, BatchPlan())
+    batcher.learn(_feed([3, 0], [5, 0]))
+    started = time.monotonic()
+    for number in range(10):
+        batcher.run(_feed([number, 0]))
+    assert batcher.sizing.joins
+    assert time.monotonic() - started < 10 * 0.028
+
+
 def test_a_delay_ends() -> None:
     runtime = Watched(trap())
     assert Batcher(runtime, BatchPlan("on", max_rows=3, delay_s=0.02)).run(_feed([1, 0]))[0].tolist() == [[1]]
@@ -207,7 +239,7 @@ def test_more_than_the_plan_allows_is_refused_at_once() -> None:
 
 def test_a_call_that_cannot_be_in_time_is_refused_before_it_waits() -> None:
     runtime, batcher, callers = _held(trap(), ON)
-    batcher.fit.add(1, 0.5)
+    batcher.sizing.fit.add(1, 0.5)
     callers.call("hopeless", batcher, _feed([1, 0]), seconds=0.2)
     _wait(lambda: "hopeless" in callers.outcomes)
     runtime.gate.set()
@@ -257,13 +289,13 @@ def test_outputs_that_cannot_be_told_apart_end_the_joining() -> None:
     runtime.gate.set()
     outcomes = callers.join()
     assert [float(outcomes[number]) for number in range(4)] == [0, 1, 2, 3]
-    assert not batcher.joins
+    assert not batcher.sizing.joins
 
 
 def test_a_model_that_mixes_rows_is_never_joined_even_when_told_to() -> None:
     batcher = Batcher(OnnxRuntime(mixing().model), ON)
     batcher.learn(_feed([1], [2], [5]))
-    assert not batcher.joins
+    assert not batcher.sizing.joins
     assert batcher.run(_feed(*[[1]] * 64))[0].tolist() == [[0]] * 64
 
 
@@ -271,8 +303,8 @@ def test_a_tiny_model_is_left_alone_and_a_long_one_stands_in_line() -> None:
     tiny, long = Batcher(OnnxRuntime(trap().model), BatchPlan()), Batcher(OnnxRuntime(slow(40).model), BatchPlan())
     tiny.learn(_feed([1, 0], [2, 0]))
     long.learn(_feed([1], [2]))
-    assert (tiny.joins, tiny.queues) == (False, False)
-    assert long.queues
+    assert (tiny.sizing.joins, tiny.sizing.queues) == (False, False)
+    assert long.sizing.queues
 
 
 def test_a_model_that_cannot_be_told_is_joined_only_on_demand() -> None:
@@ -281,7 +313,7 @@ def test_a_model_that_cannot_be_told_is_joined_only_on_demand() -> None:
     for mode, joins in (("auto", False), ("on", True)):
         batcher = Batcher(Watched(trap(), pause_s=0.002), BatchPlan(mode))  # type: ignore[arg-type]
         batcher.learn({"X": np.zeros((1, 2), dtype=np.float32)})
-        assert batcher.joins is joins
+        assert batcher.sizing.joins is joins
 
 
 def test_zipmap_lists_and_a_fixed_batch_axis_are_joined_like_others(served_shapes: "Shapes") -> None:

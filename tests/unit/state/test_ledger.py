@@ -1,4 +1,4 @@
-"""A claim matters only between a death and the retry it causes."""
+"""A note matters only between a death and the retry it causes, and only for what a trusted proxy numbered."""
 
 import os
 import signal
@@ -6,10 +6,21 @@ import timeit
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from app import passage
 from app.state.ledger import Ledger, NullLedger
 
+NUMBER, OTHER = "0" * 32, "1" * 32
 
-def _in_a_child(work: Callable[[], None]) -> int:
+
+@pytest.fixture(autouse=True)
+def _numbered() -> None:
+    """The request of this test came through a proxy."""
+    passage.begin(NUMBER)
+
+
+def _in_a_child(work: Callable[[], object]) -> int:
     """Fork, work, wait to be killed; the pid."""
     done, tell = os.pipe()
     pid = os.fork()
@@ -23,43 +34,62 @@ def _in_a_child(work: Callable[[], None]) -> int:
     return pid
 
 
-def _claim(path: Path, name: str) -> None:
-    assert Ledger(path).claim(name)
+def _in_one_who_dies(work: Callable[[], object]) -> None:
+    pid = _in_a_child(work)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def test_one_who_died_has_claimed(tmp_path: Path) -> None:
-    path = tmp_path / "told"
-    mine = Ledger(path)
-    pid = _in_a_child(lambda: _claim(path, "request-1"))
+    mine = Ledger(tmp_path / "told")
+    pid = _in_a_child(lambda: Ledger(tmp_path / "told").claim())
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    assert not mine.claim("request-1"), "dead, not yet reaped"
+    assert not mine.claim(), "dead, not yet reaped"
     os.waitpid(pid, 0)
-    assert not mine.claim("request-1"), "dead and gone"
-    assert mine.claim("request-2")
+    passage.begin(OTHER)
+    assert mine.claim()
+
+
+def test_a_note_of_the_dead_serves_once(tmp_path: Path) -> None:
+    """Whoever learns a number cannot have one request after the other for nothing."""
+    mine = Ledger(tmp_path / "charged")
+    _in_one_who_dies(lambda: Ledger(tmp_path / "charged").claim("alice"))
+    assert mine.claim("bob")
+    assert mine.settled("alice")
+    assert not mine.settled("alice")
+    assert mine.claim("alice")
 
 
 def test_one_who_lives_has_not(tmp_path: Path) -> None:
-    """A caller may use one id for all its requests."""
-    path = tmp_path / "told"
-    mine = Ledger(path)
-    pid = _in_a_child(lambda: _claim(path, "always-the-same"))
+    mine = Ledger(tmp_path / "told")
+    pid = _in_a_child(lambda: Ledger(tmp_path / "told").claim())
     try:
-        assert mine.claim("always-the-same")
-        assert mine.claim("always-the-same")
+        assert mine.claim()
+        assert mine.claim()
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    assert mine.claim("always-the-same"), "the last claim was mine"
+    assert mine.claim(), "the last claim was mine"
+
+
+@pytest.mark.parametrize("number", [None, "", "0" * 31, "G" * 32, "0" * 33, "client-made"])
+def test_without_a_number_every_request_is_a_new_one(tmp_path: Path, number: str | None) -> None:
+    mine = Ledger(tmp_path / "charged")
+    passage.begin(number)
+    _in_one_who_dies(lambda: Ledger(tmp_path / "charged").claim())
+    assert not mine.settled()
+    assert mine.claim()
 
 
 def test_alone_there_is_nothing_to_claim() -> None:
-    assert NullLedger().claim("a")
-    assert NullLedger().claim("a")
+    assert NullLedger().claim()
+    assert NullLedger().claim()
+    assert not NullLedger().settled()
 
 
-def test_a_claim_costs_about_a_microsecond(tmp_path: Path) -> None:
+def test_a_claim_costs_a_few_microseconds(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "told")
-    names = [f"request-{number}" for number in range(1000)]
+    names = [("key:12345678", number) for number in range(1000)]
     once = min(timeit.repeat(lambda: [ledger.claim(name) for name in names], number=1, repeat=20)) / 1000
-    assert once < 4e-6, f"{once * 1e6:.1f} us"
+    assert once < 8e-6, f"{once * 1e6:.1f} us"

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 
 import pytest
 
-from app.state.base import State, StateUnavailable
+from app.state.base import Document, State, StateUnavailable
 from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
 from app.state.redis import RedisState
@@ -52,6 +53,43 @@ def test_fields_and_tables_are_removed(state: State) -> None:
 
 def test_it_is_up(state: State) -> None:
     assert state.health() == "up"
+
+
+def test_of_two_writers_one_swaps(state: State) -> None:
+    assert state.documents("d") == {}
+    assert state.swap("d", "a", 0, "one\ntwo") == Document(1, "one\ntwo")
+    assert state.swap("d", "a", 0, "late") is None
+    assert state.swap("d", "a", 2, "early") is None
+    assert state.swap("d", "a", 1, "next") == Document(2, "next")
+    assert state.documents("d") == {"a": Document(2, "next")}
+
+
+def test_what_was_lost_is_put_back_and_nothing_newer_overwritten(state: State) -> None:
+    assert state.restore("d", "a", Document(7, "seven"))
+    assert not state.restore("d", "a", Document(7, "another seven"))
+    assert not state.restore("d", "a", Document(6, "six"))
+    assert state.restore("d", "a", Document(8, "eight"))
+    assert state.swap("d", "a", 8, "nine") == Document(9, "nine")
+    assert state.documents("d") == {"a": Document(9, "nine")}
+
+
+def test_a_lease_has_one_holder_until_it_ends(state: State) -> None:
+    assert state.lease("judge", "anna", 0.3)
+    assert not state.lease("judge", "bert", 0.3)
+    assert state.lease("judge", "anna", 0.3)
+    sleep(0.4)
+    assert state.lease("judge", "bert", 0.3)
+    assert not state.lease("judge", "anna", 0.3)
+
+
+@pytest.mark.parametrize("damage", [("SET", "x"), ("RPUSH", "x"), ("SADD", "x")])
+def test_documents_under_foreign_content_can_be_restored(redis_server: RedisServer, damage: tuple[str, str]) -> None:
+    state = RedisState(link_to(redis_server))
+    redis_server.call(damage[0], "sluice:documents:d", damage[1])
+    with pytest.raises(StateUnavailable):
+        state.documents("d")
+    assert state.documents("d") == {}
+    assert state.restore("d", "a", Document(3, "three"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""Where a worker's units come from, and those it has taken and not yet handed out.
+
+While shared state is away each worker goes on with its part of the limit, or refuses where guessing is not allowed.
+"""
+
+from threading import Lock
+from time import monotonic
+
+from app.errors import GateUnavailable
+from app.gateway.caller import Quota, Standing
+from app.state.base import Grant, State, StateUnavailable
+from app.state.memory import Windows
+from app.state.shelf import Shelf, Stock
+
+SHARE = 100
+"""A worker reserves this part of a limit; one below it is never reserved ahead."""
+
+
+class Supply:
+    """Shared state, and what goes on without it. ``shelf`` is where reserves outlive their worker."""
+
+    def __init__(self, state: State, parts: int) -> None:
+        self._state = state
+        self._parts = parts
+        self._alone = Windows()
+        self.shelf: Shelf | None = None
+
+    def ask(self, subject: str, quota: Quota, need: int) -> Grant:
+        """Units from shared state, with a reserve on top where that is far and the limit generous.
+
+        Raises:
+            StateUnavailable
+        """
+        key = _key(subject, quota)
+        if not self._state.shared:
+            return self._state.take(key, need, need, quota.limit // self._parts, quota.seconds)
+        return self._state.take(key, need, need + quota.limit // SHARE, quota.limit, quota.seconds)
+
+    def guess(self, subject: str, quota: Quota, need: int, known_left: int) -> Grant:
+        """Units while shared state is away: this worker's part of what it last knew to be left in the window."""
+        return self._alone.take(_key(subject, quota), need, need, known_left // self._parts, quota.seconds)
+
+
+class Reserve:
+    """Units of one quota that this worker has taken and not yet handed out."""
+
+    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_quota", "_remaining", "_subject", "_supply")
+
+    def __init__(self, subject: str, quota: Quota, supply: Supply) -> None:
+        self._subject = subject
+        self._quota = quota
+        self._supply = supply
+        self._guard = Lock()
+        kept = supply.shelf.find((subject, quota)) if supply.shelf else None
+        self._left, self._remaining, self._known_left, self._ends = kept or (0, quota.limit, quota.limit, 0.0)
+
+    def take(self, units: int, may_guess: bool) -> Standing:
+        """Hand units out; the standing's ``remaining`` is -1 when there are too few.
+
+        Raises:
+            GateUnavailable: shared state is away and ``may_guess`` is False.
+        """
+        with self._guard:
+            now = monotonic()
+            over = now >= self._ends
+            if over:
+                self._left = 0
+                self._remaining = self._known_left = self._quota.limit
+            if (over or self._left < units) and self._remaining:
+                grant = self._granted(units - self._left, may_guess)
+                self._left += grant.units
+                self._remaining = grant.remaining
+                self._ends = now + grant.reset_s
+            if self._left < units:
+                return Standing(self._quota, -1, self._ends - now)
+            self._set_aside(self._left - units)
+            return Standing(self._quota, self._remaining + self._left, self._ends - now)
+
+    def give_back(self, units: int) -> None:
+        """Units that were handed out for nothing."""
+        with self._guard:
+            self._set_aside(self._left + units)
+
+    def _granted(self, need: int, may_guess: bool) -> Grant:
+        try:
+            grant = self._supply.ask(self._subject, self._quota, need)
+        except StateUnavailable:
+            if not may_guess:
+                raise GateUnavailable from None
+            return self._supply.guess(self._subject, self._quota, need, self._known_left)
+        self._known_left = grant.remaining
+        return grant
+
+    def _set_aside(self, left: int) -> None:
+        self._left = left
+        if self._supply.shelf:
+            stock = Stock(left, self._remaining, self._known_left, self._ends)
+            self._supply.shelf.keep((self._subject, self._quota), stock)
+
+
+def _key(subject: str, quota: Quota) -> str:
+    return f"quota:{quota.unit}:{quota.limit}:{quota.seconds}:{subject}"
