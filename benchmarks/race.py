@@ -149,7 +149,7 @@ class _Runners:
         for running in self._running.values():
             running.stop()
 
-    def _attempt(self, name: str, step: Callable[[str], None]) -> None:
+    def _attempt(self, name: str, step: Callable[[str], object]) -> None:
         try:
             step(name)
         except FAILURES as error:

@@ -78,10 +78,10 @@ def litserve(workload: Workload, name: str, title: str, model: str = "trees", ba
 
 
 def _azure(workload: Workload) -> Contender:
-    start = ("-m", "azureml_inference_server_http", "--entry_script", "azure_score.py", "--port", "{port}")
-    start = (*start, "--worker_count", str(WORKERS))
+    start = ("-m", "azureml_inference_server_http", "--entry_script", "azure_score.py")
+    place = ("--port", "{port}", "--worker_count", str(WORKERS))
     http: Mapping[str, Door] = {"one": HttpDoor("/score", ONE), "many": HttpDoor("/score", MANY)}
-    parts: dict[str, Any] = {"command": start, "doors": http, "variables": {"AZUREML_MODEL_DIR": "."}}
+    parts: dict[str, Any] = {"command": (*start, *place), "doors": http, "variables": {"AZUREML_MODEL_DIR": "."}}
     return _server(workload, "azure", "Azure ML inference server", "azure", **parts)
 
 
