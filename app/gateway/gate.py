@@ -78,8 +78,8 @@ class GuardedGate:
         caller = self._identify(credentials)
         if caller is None:
             self._turn_away(credentials, scope)
+        standing = self._count(caller, scope)  # before the scope: being refused, and the line it costs, is not free
         self._permit(caller, scope, model)
-        standing = self._count(caller, scope)
         if scope.endswith(":write"):
             self._audit.record(scope, "allowed", caller.subject, caller.address, name=caller.name, model=model)
         return Admission(caller, standing)

@@ -152,6 +152,15 @@ def test_a_rotated_key_is_never_refused_on_the_way(house: tuple[Server, Mapping[
     assert server.get("/v1/models", old.header).status == 200, "the old key is good for the grace time"
 
 
+def test_a_key_that_has_ended_is_not_brought_back(house: tuple[Server, Mapping[str, Key], Path]) -> None:
+    _, _, data = house
+    ended = make_key(data, "viewer")
+    keys(data, "revoke", ended.id)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        keys(data, "rotate", ended.id)
+    assert "is revoked; make a new one" in refused.value.stderr
+
+
 def test_nothing_of_a_key_but_its_id_is_ever_written(house: tuple[Server, Mapping[str, Key], Path]) -> None:
     server, made, data = house
     for key in made.values():

@@ -116,6 +116,13 @@ def test_all_callers_together_have_a_ceiling(start_server: StartServer, tmp_path
     assert found == Counter({200: 30, 429: 30})
 
 
+def test_asking_for_what_one_may_not_have_is_no_way_around_a_limit(start_server: StartServer, tmp_path: Path) -> None:
+    key = make_key(tmp_path, "predictor", "--quota", "requests=3/minute")
+    server = start_server(guarded(tmp_path))
+    found = Counter(server.get("/cache-stats", key.header).status for _ in range(8))
+    assert found == Counter({403: 3, 429: 5})
+
+
 def test_guessing_keys_has_a_price_that_valid_callers_do_not_pay(start_server: StartServer, tmp_path: Path) -> None:
     key = make_key(tmp_path, "viewer")
     server = start_server(guarded(tmp_path, SLUICE_ROLES_FILE=_roles(tmp_path, **{"600_minute": "20/minute"})))

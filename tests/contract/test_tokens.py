@@ -129,6 +129,11 @@ def test_what_is_no_token_is_refused(house: tuple[Server, Issuer], token: str) -
     assert _ask(house[0], token) == 401
 
 
+def test_a_subject_that_no_log_can_hold_is_refused(house: tuple[Server, Issuer]) -> None:
+    server, issuer = house
+    assert _ask(server, issuer.token(sub="half a \ud800 character")) == 401
+
+
 def test_new_keys_are_learned_and_the_last_good_ones_kept(tmp_path: Path) -> None:
     with Issuer() as issuer:
         env = guarded(tmp_path / "data", SLUICE_OIDC_ISSUER=issuer.url, SLUICE_OIDC_AUDIENCE="sluice")
