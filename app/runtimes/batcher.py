@@ -170,7 +170,7 @@ class Batcher:
         if self._plan.delay_s:
             return first.queued + self._plan.delay_s - now
         missing = min(self.sizing.max_rows, int(self._crowd)) - rows
-        if self._plan.mode != "auto" or missing <= 0 or now - self._ended > seconds(1):
+        if self._plan.mode != "auto" or not self.sizing.pays or missing <= 0 or now - self._ended > seconds(1):
             return 0.0
         together = seconds(rows + missing)
         saved = seconds(rows) + seconds(missing) - together
