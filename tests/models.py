@@ -71,16 +71,17 @@ def heavy(megabytes: float, name: str = "heavy", version: str = "v1", bias: floa
     """Answers its number plus ``bias``. Quick, and that large: each answer reads one row of a table."""
     table = np.random.default_rng(7).standard_normal((int(megabytes * 250), 1000), dtype=np.float32)
     nodes = [
-        helper.make_node("Gather", ["table", "first"], ["row"]),
+        helper.make_node("Mul", ["X", "zero"], ["first"]),
+        helper.make_node("Cast", ["first"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["row"]),
         helper.make_node("Mul", ["row", "zero"], ["nothing"]),
-        helper.make_node("ReduceSum", ["nothing", "axis"], ["still"]),
+        helper.make_node("ReduceSum", ["nothing", "axis"], ["still"], keepdims=0),
         helper.make_node("Add", ["X", "B"], ["moved"]),
         helper.make_node("Add", ["moved", "still"], ["Y"]),
     ]
     tables = [
         numpy_helper.from_array(table, "table"),
-        numpy_helper.from_array(np.array([0], dtype=np.int64), "first"),
-        numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),
+        numpy_helper.from_array(np.array([2], dtype=np.int64), "axis"),
         numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"),
         numpy_helper.from_array(np.array([bias], dtype=np.float32), "B"),
     ]

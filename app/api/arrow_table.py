@@ -20,6 +20,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 _ABSENT = "This server has no pyarrow; install requirements-arrow.txt beside it, or send JSON or CSV."
 _MOST_COLUMNS = 10_000
+_MOST_AXES = 16
+_NO_NUMBERS = "must hold numbers, of the same shape in every row"
 _DICTIONARY, _BATCH = 2, 3
 """Kinds of message, as the format numbers them."""
 
@@ -31,7 +33,7 @@ def read_arrow(raw: bytes, max_rows: int, max_bytes: int) -> dict[str, Array]:
         UnsupportedMediaType: pyarrow is not installed, or the stream is packed.
         BadRequest: no Arrow stream.
         InvalidInput: no rows or too many, or a type that no feature takes.
-        RequestEntityTooLarge: texts that many rows share and that together are larger than a body may be.
+        RequestEntityTooLarge: texts that many rows share, or truths of one bit each, that are more than a body may be.
     """
     arrow = _pyarrow()
     if arrow is None:
@@ -75,6 +77,7 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
         names = reader.schema.names
         if not 0 < len(names) <= _MOST_COLUMNS or len(set(names)) != len(names):
             raise InvalidInput({"columns": [f"must have names of their own, from 1 to {_MOST_COLUMNS} of them"]})
+        _refuse_types(arrow, reader.schema)
         batches, rows = [], 0
         for batch in reader:
             rows += batch.num_rows
@@ -88,21 +91,56 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
     return {name: table.column(at).combine_chunks() for at, name in enumerate(names)}
 
 
+def _refuse_types(arrow: Any, schema: Any) -> None:
+    """Before any values are read: in nulls, views, runs and lists of no length a few bytes stand for any number."""
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if not _is_taken(arrow.types, kind):
+            raise InvalidInput(
+                {f"columns.{clip(name)}": [f"is of Arrow type {clip(str(kind))}, which no feature takes"]}
+            )
+
+
+def _is_taken(types: Any, kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        return _is_plain(types, kind.value_type)
+    if not _is_list(types, kind):
+        return _is_plain(types, kind) or bool(types.is_null(kind))
+    for _ in range(_MOST_AXES):
+        if types.is_fixed_size_list(kind) and not kind.list_size:
+            return False
+        kind = kind.value_type
+        if not _is_list(types, kind):
+            return _is_number(types, kind)
+    return False
+
+
+def _is_number(types: Any, kind: Any) -> bool:
+    return bool(types.is_floating(kind) or types.is_integer(kind))
+
+
+def _is_plain(types: Any, kind: Any) -> bool:
+    """Whether each value takes bytes of the stream. Nulls take none: a few words may claim two thousand million."""
+    return bool(
+        _is_number(types, kind) or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind)
+    )
+
+
+def _is_list(types: Any, kind: Any) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
 def _values(arrow: Any, name: str, column: Any, max_bytes: int) -> Array:
     types, kind = arrow.types, column.type
     if types.is_dictionary(kind):
-        values = column.dictionary.to_pylist()
-        return _objects([None if at is None else values[at] for at in column.indices.to_pylist()], max_bytes)
-    if types.is_floating(kind) or types.is_boolean(kind) or types.is_integer(kind):
-        if column.null_count and not types.is_floating(kind):
-            return _objects(column.to_pylist(), max_bytes)
-        numbers: Array = column.to_numpy(zero_copy_only=False)
-        return numbers
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+        indices = column.indices.to_pylist()
+        values = {at: column.dictionary[at].as_py() for at in set(indices) - {None}}
+        return _objects([values.get(at) for at in indices], max_bytes)
+    if _is_list(types, kind):
+        return _nested(types, name, column)
+    if not (_is_number(types, kind) or types.is_boolean(kind)) or (column.null_count and not types.is_floating(kind)):
         return _objects(column.to_pylist(), max_bytes)
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return _nested(name, column.to_pylist())
-    raise InvalidInput({f"columns.{clip(name)}": [f"is of Arrow type {clip(str(kind))}, which no feature takes"]})
+    numbers: Array = column.to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _objects(values: Sequence[Any], max_bytes: int) -> Array:
@@ -113,12 +151,27 @@ def _objects(values: Sequence[Any], max_bytes: int) -> Array:
     return array
 
 
-def _nested(name: str, values: Sequence[Any]) -> Array:
-    try:
-        array: Array = np.array(values, dtype=np.float64)
-    except (ValueError, TypeError):
-        raise InvalidInput({f"columns.{clip(name)}": ["must hold numbers, of the same shape in every row"]}) from None
-    return array
+def _nested(types: Any, name: str, column: Any) -> Array:
+    """The numbers of lists, level by level, in their own dtype; an absent one is NaN, as a plain one would be."""
+    shape = [len(column)]
+    while _is_list(types, column.type):
+        length, inner = _common_length(types, column), column.flatten()
+        if not length:
+            raise InvalidInput({f"columns.{clip(name)}": [_NO_NUMBERS]})
+        shape.append(length)
+        column = inner
+    numbers: Array = column.to_numpy(zero_copy_only=False)
+    return numbers.reshape(shape)
+
+
+def _common_length(types: Any, column: Any) -> int | None:
+    """How long each list is, None where they differ or one is absent."""
+    if column.null_count:
+        return None
+    if types.is_fixed_size_list(column.type):
+        return int(column.type.list_size)
+    lengths = column.value_lengths().to_numpy()
+    return int(lengths[0]) if len(lengths) and bool((lengths == lengths[0]).all()) else None
 
 
 def _refuse_packed(arrow: Any, raw: bytes) -> None:

@@ -30,10 +30,15 @@ _EXAMPLE = ', for example {"features": {...}}'
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A parsed body. ``numbers_only`` is proof that whatever its lists hold are JSON numbers."""
+    """A parsed body.
+
+    ``numbers_only`` is proof that whatever its lists hold are JSON numbers; ``numbers_under`` names the last member in
+    the text where that much is proven of its list alone.
+    """
 
     data: dict[str, Any]
     numbers_only: bool
+    numbers_under: str = ""
 
 
 def read_json(max_bytes: int) -> Body:
@@ -96,13 +101,18 @@ def parse_object(raw: bytes, example: str = "") -> Body:
         raise BadRequest(f"The body is no valid JSON: {error}.") from None
     if type(data) is not dict:
         raise BadRequest(f"The body must be a JSON object{example}.")
-    start = raw.find(b"[")
-    if start > 0 and raw.rfind(b'"') < start:
-        # Every string, hence every name, stands before the first list: what follows is bare literals.
-        _refuse_duplicates(raw, raw.count(b":", 0, start), data)
-        return Body(data, raw.find(b"u", start) < 0 and raw.find(b"l", start) < 0)  # no true, null, false
-    _refuse_duplicates(raw, raw.count(b":"), data)
-    return Body(data, False)
+    last = raw.rfind(b'"')
+    start = raw.find(b"[", last)
+    if start < 0:
+        _refuse_duplicates(raw, raw.count(b":"), data)
+        return Body(data, False)
+    # Every string, hence every name, stands before this list: what follows is bare literals.
+    _refuse_duplicates(raw, raw.count(b":", 0, start), data)
+    if raw.find(b"u", start) >= 0 or raw.find(b"l", start) >= 0:  # true, null, false
+        return Body(data, False)
+    named = raw[last + 1 : start].strip() == b":"
+    name = raw[raw.rfind(b'"', 0, last) + 1 : last].decode() if named else ""
+    return Body(data, raw.find(b"[") == start, name)
 
 
 def _check_content_type() -> None:

@@ -1,17 +1,19 @@
 """What the cache knows of one model version: its keys, its plan, its measured costs, its counters."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
 from typing import Protocol
 
+from app import deadlines
 from app.cache.key import Keys, fingerprint
-from app.cache.likeness import Likeness, likeness
+from app.cache.likeness import FEWEST_RUNS, LEAST_S, Likeness, likeness
 from app.cache.payoff import Cost, Mode, Payoff
 from app.cache.recent import Recent
 from app.cache.tally import Tally
-from app.errors import ModelFailed
+from app.errors import DeadlineExceeded, ModelFailed, Overloaded
 from app.tensors import Array, Feed, Freshness
 
 _FIRST_GUESS_NEAR_S = 3e-6
@@ -107,13 +109,27 @@ class Book:
         return outputs
 
     def splits(self, subject: Subject, feed: Feed) -> bool:
-        """Whether requests of several rows may be remembered row by row; found out when the first one comes.
+        """Whether requests of several rows may be remembered row by row; found out when the first telling one comes.
+
+        One that has too little time for that is only answered.
 
         Raises:
             ModelFailed: it would not compute these rows.
         """
-        if self.likeness is None:
-            with self._judging:
-                if self.likeness is None:
-                    self.likeness = likeness(subject.run, feed)
-        return self.likeness is not Likeness.MIXED
+        if self.likeness is None and self._has_time_to_judge():
+            left = deadlines.left()
+            if self._judging.acquire(timeout=-1 if left is None else left / 2):
+                try:
+                    self._judge(subject, feed)
+                finally:
+                    self._judging.release()
+        return self.likeness not in {None, Likeness.MIXED}
+
+    def _judge(self, subject: Subject, feed: Feed) -> None:
+        if self.likeness is None and self._has_time_to_judge():
+            with suppress(DeadlineExceeded, Overloaded):  # it took longer than was thought; the rows have yet a chance
+                self.likeness = likeness(subject.run, feed)
+
+    def _has_time_to_judge(self) -> bool:
+        left = deadlines.left()
+        return left is None or (self.cost.count > 0 and left > 2 * max(LEAST_S, FEWEST_RUNS * self.cost.value))

@@ -7,6 +7,7 @@ stable. And some models mix the rows of a request (a softmax over the batch, a m
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -18,6 +19,11 @@ Run = Callable[[Feed], Mapping[str, Array]]
 
 BUDGET_S = 0.02
 _FEWEST, _MOST = 8, 64
+
+LEAST_S, FEWEST_RUNS = 3 * BUDGET_S, 3 * _FEWEST + 1
+"""What a verdict takes: of a model whose rows are quick so much time, of any other so many times a row's."""
+
+_LEAST, _GREATEST = 1e-6, 1e6
 _SEED = 2026
 
 
@@ -29,8 +35,10 @@ class Likeness(Enum):
     MIXED = "rows of one request change each other's answers; only requests of one row are remembered"
 
 
-def likeness(run: Run, feed: Feed) -> Likeness:
-    """Try the model on rows like those of the feed, in different company: about ``3 * BUDGET_S``, or two dozen rows.
+def likeness(run: Run, feed: Feed) -> Likeness | None:
+    """Try the model on rows like those of the feed, in different company: about ``LEAST_S``, or two dozen rows.
+
+    None when these rows cannot tell: all are equal, or the model has no finite answer for some.
 
     Raises:
         ModelFailed: it would not compute the feed's own rows.
@@ -41,32 +49,53 @@ def likeness(run: Run, feed: Feed) -> Likeness:
         return _tried(run, feed, varied=False)
 
 
-def _tried(run: Run, feed: Feed, varied: bool) -> Likeness:
+def _tried(run: Run, feed: Feed, varied: bool) -> Likeness | None:
+    if not _distinct(_rows_like(feed, _MOST, varied)):
+        return None
     first = run(_rows_like(feed, 1, varied))
     started = perf_counter()
     run(_rows_like(feed, 1, varied))
-    count = min(max(int(BUDGET_S / (perf_counter() - started + 1e-9)), _FEWEST), _MOST)
+    count = min(max(int(BUDGET_S / (perf_counter() - started + 1e-9)), _FEWEST), _MOST) // _FEWEST * _FEWEST
     sample = _rows_like(feed, count, varied)
     together = run(sample)
     if any(len(array.shape) == 0 or len(array) != count for array in together.values()):
         return Likeness.MIXED
-    halves = [run(_cut(sample, 0, count // 2)), run(_cut(sample, count // 2, count))]
-    if not _equal(together, halves):
+    ends = sorted({0, _alike(count), count // 2, count})
+    if not _equal(together, [run(_cut(sample, start, end)) for start, end in pairwise(ends)]):
         return Likeness.MIXED
+    if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in together.values()):
+        return None
     alone = [first, *(run(_cut(sample, row, row + 1)) for row in range(1, count))]
     return Likeness.SAME if _equal(together, alone) else Likeness.APART
 
 
 def _rows_like(feed: Feed, count: int, varied: bool) -> Feed:
-    """That many rows; the fractions in them vary, for a difference in the last bit does not show in every number."""
+    """That many rows: some copies of the first, which so keep each other's company, and then the others in turn.
+
+    Fractions vary, for a difference in the last bit does not show in every number. Those that would not (0, NaN) or
+    beside which others would not count (1e30) become ordinary ones.
+    """
+    others = np.arange(count) - _alike(count) + 1
+    chosen = np.where(others > 0, others * max(1, len(next(iter(feed.values()))) // count), 0)
     made = {}
     for name, array in feed.items():
-        rows = np.take(array, np.arange(count) % len(array), axis=0)
+        rows = np.take(array, chosen % len(array), axis=0)
         if varied and array.dtype.kind == "f":
             factors = np.random.default_rng(_SEED).uniform(0.5, 1.5, (_MOST, *array.shape[1:]))
-            rows = (rows * factors[:count]).astype(array.dtype)
+            size = np.abs(rows.astype(np.float64))
+            ordinary = (size > _LEAST) & (size < _GREATEST)
+            rows = (np.where(ordinary, rows, 1) * factors[:count]).astype(array.dtype)
         made[name] = rows
     return made
+
+
+def _alike(count: int) -> int:
+    """How many of so many rows are copies of the first; kernels that take four at a time take these by themselves."""
+    return max(4, count // 16 * 4)
+
+
+def _distinct(feed: Feed) -> bool:
+    return any(bool((array != array[:1]).any()) for array in feed.values())
 
 
 def _cut(feed: Feed, start: int, end: int) -> Feed:

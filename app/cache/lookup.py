@@ -93,8 +93,8 @@ class Lookup:
         self._found_far = found = _fresh(ask, keys, entries)
         ask.book.far.observe(took, len(found), len(keys))
         if found and self._near is not None:
-            left = ask.book.ttl - (time() - min(entry.stored_at for entry in found.values()))
-            self._near.put_many(found, left, ask.book.tally)
+            age = max(0.0, time() - min(entry.stored_at for entry in found.values()))
+            self._near.put_many(found, ask.book.ttl - age, ask.book.tally)
 
     def _fill(self, missing: Mapping[bytes, int], found: Found) -> Mapping[str, Array]:
         """Compute or await what was not found; ``found`` grows by it."""

@@ -23,7 +23,11 @@ QUEUE_BYTES = 32 * 1024 * 1024
 LINGER_S = 0.002
 """How long the writer lets entries gather before it sends them together."""
 
+LARGEST_BYTES = 4 * 1024 * 1024
+"""An entry above this is not sent: it might take longer than Redis is waited for, and would look like its absence."""
+
 _ROWS_AT_ONCE = 512
+_BYTES_AT_ONCE = 1024 * 1024
 
 
 class Waiting(NamedTuple):
@@ -73,14 +77,12 @@ class RedisTier:
             for key, entry in entries.items()
         ]
         with self._waiting:
-            taken = self._link.up and self._queued_bytes < QUEUE_BYTES
-            if taken:
-                self._queue.extend(queued)
-                self._queued_bytes += sum(item.size for item in queued)
+            dropped = [item for item in queued if not self._enqueue(item)]
+            if self._queue:
                 self._start_writer()
                 self._waiting.notify()
-        if not taken:
-            tally.add("dropped", len(queued))
+        if dropped:
+            tally.add("dropped", len(dropped))
 
     def holdings(self) -> dict[str, int]:
         """How much the whole store holds, ours and whatever else is there: keys, bytes, evictions since it started.
@@ -95,6 +97,15 @@ class RedisTier:
             "bytes": sum(int(node.get("used_memory", 0)) for node in nodes),
             "evictions": sum(int(node.get("evicted_keys", 0)) for node in nodes),
         }
+
+    def _enqueue(self, item: Waiting) -> bool:
+        """Put it in the queue; False where it may not wait."""
+        fits = item.size <= LARGEST_BYTES and self._queued_bytes + item.size <= QUEUE_BYTES
+        if not fits or not self._link.up:
+            return False
+        self._queue.append(item)
+        self._queued_bytes += item.size
+        return True
 
     def _start_writer(self) -> None:
         if self._writer is None:
@@ -111,9 +122,14 @@ class RedisTier:
                 self._write(batch)
 
     def _take(self) -> list[Waiting]:
+        """Few enough, and small enough together, to be sent well within the time that Redis is waited for."""
+        batch: list[Waiting] = []
+        size = 0
         with self._waiting:
-            batch = [self._queue.popleft() for _ in range(min(_ROWS_AT_ONCE, len(self._queue)))]
-            self._queued_bytes -= sum(item.size for item in batch)
+            while self._queue and len(batch) < _ROWS_AT_ONCE and size < _BYTES_AT_ONCE:
+                batch.append(self._queue.popleft())
+                size += batch[-1].size
+            self._queued_bytes -= size
         return batch
 
     def _write(self, batch: Sequence[Waiting]) -> None:

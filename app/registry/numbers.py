@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from math import isinf, isnan
+from math import ceil, floor, isinf, isnan
 from struct import Struct
 from struct import error as StructError  # noqa: N812
 from typing import Any
@@ -173,6 +173,8 @@ def _limits(feature: Feature, dtype: "np.dtype[Any]") -> tuple[Any, Any]:
     if dtype.kind == "f" and named.kind in "iu" and named.itemsize < 8:
         low, high = widest(named)
     wanted_low, wanted_high = feature.range or (None, None)
+    if dtype.kind != "f":  # an array of integers would cut 0.5 off to 0
+        wanted_low, wanted_high = wanted_low and ceil(wanted_low), wanted_high and floor(wanted_high)
     return (
         low if wanted_low is None else max(low, min(_rounded_too((wanted_low,), dtype))),
         high if wanted_high is None else min(high, max(_rounded_too((wanted_high,), dtype))),

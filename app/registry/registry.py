@@ -131,14 +131,15 @@ class Registry:
         Raises:
             ModelNotFound
         """
-        model = self.model(name)
-        gone = {version: VersionState(version, None, UNLOADED) for version in model.versions}
-        with self._loading:
-            self._replace(Model(name, gone, model.default))
+        with self._reloading:
+            model = self.model(name)
+            gone = {version: VersionState(version, None, UNLOADED) for version in model.versions}
+            with self._loading:
+                self._replace(Model(name, gone, model.default))
         self._log.info("model_unloaded", model=name)
 
-    def reload(self, name: str, only: Collection[str] | None = None) -> None:
-        """Read a model's versions again in this worker (``only`` some) and serve those that verify, new ones included.
+    def reload(self, name: str) -> None:
+        """Read a model's versions again in this worker and serve those that verify, new ones included.
 
         Each is loaded beside the old one, verified and warm before it takes its place; the old one is given back when
         the last request that uses it ends. One that was served and is refused now, or is gone, goes on as it was.
@@ -148,7 +149,20 @@ class Registry:
             ModelRefused: a version was refused, the others are served; or none is in the repository any more.
         """
         with self._reloading:
-            refused = at_low_priority(partial(self._reload, name, only))
+            self._served_anew(name, None)
+
+    def follow(self, name: str, changed: Collection[str]) -> None:
+        """The same for versions whose files have changed. A model that was unloaded comes back when it is loaded.
+
+        Raises:
+            See ``reload``.
+        """
+        with self._reloading:
+            if not _was_unloaded(self.models.get(name)):
+                self._served_anew(name, changed)
+
+    def _served_anew(self, name: str, only: Collection[str] | None) -> None:
+        refused = at_low_priority(partial(self._reload, name, only))
         if refused:
             raise ModelRefused("; ".join(f"{name}/{version}: {reason}" for version, reason in refused.items()))
 
@@ -208,6 +222,10 @@ class Registry:
                 self._log.error("default_version_absent", model=name, version=version)
         if self._default_model and self._default_model not in models:
             self._log.error("default_model_absent", model=self._default_model)
+
+
+def _was_unloaded(model: Model | None) -> bool:
+    return model is not None and all(state.reason == UNLOADED for state in model.versions.values())
 
 
 def _without_folders(old: Mapping[str, VersionState], found: Collection[str]) -> dict[str, VersionState]:

@@ -64,7 +64,7 @@ class Watch:
 
     def _read(self, name: str, versions: set[str]) -> None:
         try:
-            self._registry.reload(name, versions)
+            self._registry.follow(name, versions)
         except (ModelRefused, ModelNotFound) as error:
             self._log.warning("model_reload_refused", model=name, reason=str(error))
 

@@ -12,12 +12,12 @@ from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
 from app import deadlines, priority
-from app.errors import InvalidInput, ModelFailed, QuotaExceeded
+from app.errors import InvalidInput, ModelFailed, QuotaExceeded, SluiceError
 from app.gateway.addresses import client_address
 from app.gateway.caller import rate_limit_fields
 from app.rpc.call import Call, peer_address, text_metadata
 from app.rpc.pace import SHORT_BYTES, Pace
-from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
+from app.rpc.status import CODES, code_of, details_of, text_of
 from app.rpc.threads import Threads
 from app.services import Services
 from app.telemetry.access import AccessLog
@@ -125,9 +125,8 @@ class Door:
     def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> None:
         """Set the status rather than abort: the exception of an abort would hold the context, and the context it."""
         self._report(error)
-        seconds = retry_after(error)
-        if seconds is not None:
-            call.trailers.append(("retry-after", str(int(seconds) + 1)))
+        if isinstance(error, SluiceError) and error.retry_after is not None:
+            call.trailers.append(("retry-after", str(error.retry_after)))
         if isinstance(error, QuotaExceeded):
             call.say(rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
         call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))

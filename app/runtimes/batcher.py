@@ -98,7 +98,7 @@ class Batcher:
 
     def _in_turn(self, call: Call) -> list[Any]:
         with self._lock:
-            if len(self._running) < (1 if self.sizing.joins else self._plan.slots):
+            if len(self._running) < self._plan.slots:
                 self._running.append(call.rows)
                 call.batch = [call]
             else:
@@ -121,9 +121,8 @@ class Batcher:
     def _work_ahead(self, call: Call) -> float:
         """Seconds until a call that queues now would begin, when what runs has only just begun."""
         rows, running = self._backlog.rows_before(call), self.sizing.fit.seconds(max(self._running))
-        if self.sizing.joins:
-            return running + self.sizing.seconds_for(rows)
-        return running + self.sizing.fit.seconds(rows) / self._plan.slots
+        seconds = self.sizing.seconds_for(rows) if self.sizing.joins else self.sizing.fit.seconds(rows)
+        return running + seconds / self._plan.slots
 
     def _wait(self, call: Call) -> None:
         """Until the call is done, or is asked to lead; a call whose deadline passes leaves the queue."""
@@ -162,18 +161,20 @@ class Batcher:
             batch += self._backlog.more(batch[0].kind, most - rows)
 
     def _patience(self, first: Call, rows: int) -> float:
-        """Seconds to wait for more: the plan's delay, or where it has none, half of what one row takes.
+        """Seconds to wait for more: the plan's delay, or where it has none, what one run less would save.
 
         The latter only while it is busy, for callers who came together a moment ago: those who were just answered are
         on their way back, and a batch that leaves with the quickest of them makes all others wait for a second one.
         """
-        now = monotonic()
+        now, seconds = monotonic(), self.sizing.fit.seconds
         if self._plan.delay_s:
             return first.queued + self._plan.delay_s - now
-        single = self.sizing.fit.seconds(1)
-        if self._plan.mode != "auto" or rows >= int(self._crowd) or now - self._ended > single:
+        missing = min(self.sizing.max_rows, int(self._crowd)) - rows
+        if self._plan.mode != "auto" or missing <= 0 or now - self._ended > seconds(1):
             return 0.0
-        return single / 2 if first.deadline is None else min(single / 2, first.deadline - now - single)
+        together = seconds(rows + missing)
+        saved = seconds(rows) + seconds(missing) - together
+        return saved if first.deadline is None else min(saved, first.deadline - now - together)
 
     def _hand_on(self, rows: int, ran: int) -> None:
         with self._lock:

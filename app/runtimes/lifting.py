@@ -8,13 +8,14 @@ Protocol buffers are walked by hand, only as deep as the weights lie: a message 
 """
 
 from collections.abc import Iterator
+from secrets import token_hex
 from typing import NamedTuple
 
 LARGE = 1 << 20
 """Bytes from which weights are lifted; smaller ones cost the parser less than this costs."""
 
-NAME = "model.onnx"
-"""What the file is called where its weights are said to lie in it."""
+NAME = f"lifted-{token_hex(8)}"
+"""What the file is called where its weights are said to lie in it; no file can say it of weights of its own accord."""
 
 _GRAPH, _INITIALIZER = 7, 5
 _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 9, 13, 14

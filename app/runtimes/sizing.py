@@ -31,14 +31,14 @@ class BatchPlan:
     """How calls of a model are joined. ``max_rows`` None: as many as measured to be useful under ``objective_s``.
 
     ``delay_s`` is how long a batch that is not full waits for more, counted from its oldest call; ``queue_s`` how much
-    work may wait before more is refused; ``slots`` how many calls of a long model run at a time where none are joined.
+    work may wait before more is refused; ``slots`` how many runs go on at a time where calls wait for each other.
     """
 
     mode: Literal["auto", "on", "off"] = "auto"
     max_rows: int | None = None
     delay_s: float = 0.0
     objective_s: float = 0.1
-    queue_s: float = 0.5
+    queue_s: float = 2.0
     slots: int = 1
 
 

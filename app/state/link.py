@@ -24,8 +24,9 @@ TIMEOUT_S = 0.05
 RETRY_S = 0.5
 
 _PROBED = "sluice:probe"
-_DAMAGE = ("WRONGTYPE", "is not a float", "is not a valid float", "is not an integer")
-_AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
+_DAMAGE = ("WRONGTYPE", "is not a float", "is not a valid float", "is not an integer", "would produce NaN or Infinity")
+_AWAY = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError, ValueError)
+"""ValueError is what the client makes of an answer in which a number should stand and does not."""
 
 
 def connect(url: str, connections: int, credentials: CredentialProvider | None = None) -> Any:

@@ -19,17 +19,21 @@ def _finite(text: bytes) -> float:
 
 
 _TAKE = """
-local used = tonumber(redis.call('GET', KEYS[1]) or '0')
+local ttl = redis.call('PTTL', KEYS[1])
+local used = ttl > 0 and tonumber(redis.call('GET', KEYS[1])) or 0
 local need, want, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local left = limit - used
-if left < need then
-  return {0, math.max(left, 0), redis.call('PTTL', KEYS[1])}
-end
+if left < need then return {0, math.max(left, 0), math.max(ttl, 0)} end
 local units = math.min(want, left)
-redis.call('INCRBY', KEYS[1], units)
-if used == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
-return {units, left - units, redis.call('PTTL', KEYS[1])}
+if ttl > 0 then
+  redis.call('INCRBY', KEYS[1], units)
+else
+  redis.call('SET', KEYS[1], units, 'PX', ARGV[4])
+  ttl = tonumber(ARGV[4])
+end
+return {units, left - units, ttl}
 """
+"""A window without an end is none of ours, whatever stands there; one that is no number fails at the increment."""
 
 
 _SWAP = """

@@ -342,6 +342,32 @@ def test_what_cannot_be_is_said_in_one_sentence(
     assert not command.models.exists()
 
 
+def test_an_output_without_any_axis_belongs_to_no_row(tmp_path: Path, command: CommandLine) -> None:
+    nodes = [
+        helper.make_node("Identity", ["X"], ["Y"]),
+        helper.make_node("ReduceSum", ["X"], ["total"], keepdims=0),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in ("X", "Y")]
+    total = helper.make_tensor_value_info("total", TensorProto.FLOAT, [])
+    graph = helper.make_graph(nodes, "sum", values[:1], [values[1], total])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    outcome = command.add(saved(tmp_path, model.SerializeToString()), "sum")
+    assert outcome.status == 1
+    assert "'total' has shape () for" in outcome.err
+
+
+def test_a_label_of_several_columns_is_refused_in_words(tmp_path: Path, command: CommandLine) -> None:
+    words = ["--role", "Y=label", "--role", "Z=probabilities", "--labels", "0,1,2", "--task", "classification"]
+    nodes = [helper.make_node("Cast", ["X"], ["Y"], to=TensorProto.INT64), helper.make_node("Identity", ["X"], ["Z"])]
+    kinds = {"X": TensorProto.FLOAT, "Y": TensorProto.INT64, "Z": TensorProto.FLOAT}
+    values = [helper.make_tensor_value_info(name, kind, [None, 3]) for name, kind in kinds.items()]
+    graph = helper.make_graph(nodes, "pairs", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    outcome = command.add(saved(tmp_path, model.SerializeToString()), "pairs", *words)
+    assert outcome.status == 1
+    assert "do not fit their roles" in outcome.err
+
+
 def test_in_a_process_of_its_own_it_adds_and_explains(tmp_path: Path, command: CommandLine) -> None:
     words = ["models", "add", saved(tmp_path, linear().model), "--name", "linear", "--version", "v1"]
     added = command.run_apart(*words)

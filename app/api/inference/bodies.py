@@ -1,18 +1,15 @@
 """The body of an inference request: JSON, or JSON with tensors as bytes behind it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from flask import request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from app.api.bodies import parse_object, read_bytes, read_parts
+from app.api.bodies import Body, parse_object, read_bytes, read_parts
 from app.api.inference.answer import HEADER_LENGTH
 
 _TYPES = ("application/json", "application/octet-stream", "")
 
 
-def read_inference(max_bytes: int) -> tuple[Mapping[str, Any], memoryview]:
+def read_inference(max_bytes: int) -> tuple[Body, memoryview]:
     """The JSON and what follows it. Clients of this protocol are known to send no Content-Type at all.
 
     Raises:
@@ -23,8 +20,8 @@ def read_inference(max_bytes: int) -> tuple[Mapping[str, Any], memoryview]:
         raise UnsupportedMediaType(f"Send the body as application/json, not {request.mimetype[:80]}.")
     length = request.headers.get(HEADER_LENGTH)
     if length is None:
-        return parse_object(read_bytes(max_bytes)).data, memoryview(b"")
+        return parse_object(read_bytes(max_bytes)), memoryview(b"")
     if not (length.isascii() and length.isdecimal() and len(length) < 12):
         raise BadRequest(f"{HEADER_LENGTH} must be a number of bytes.")
     header, binary = read_parts(int(length), max_bytes)
-    return parse_object(header).data, binary
+    return parse_object(header), binary

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.api.bodies import Body
 from app.api.inference.numbers import from_json
 from app.errors import InvalidInput, clip
 from app.oip.datatypes import DATATYPES
@@ -33,12 +34,13 @@ class Wanted:
         return self.outputs.get(name, self.binary)
 
 
-def open_request(data: Mapping[str, Any], binary: memoryview, max_rows: int) -> tuple[Tensors, Wanted]:
+def open_request(body: Body, binary: memoryview, max_rows: int) -> tuple[Tensors, Wanted]:
     """The rows of a request and what is wanted for them.
 
     Raises:
         InvalidInput: names the member at fault.
     """
+    data = body.data
     _known(data, _REQUEST, "")
     for name in ("model_name", "model_version"):
         if type(data.get(name, "")) not in _TEXT:
@@ -47,9 +49,10 @@ def open_request(data: Mapping[str, Any], binary: memoryview, max_rows: int) -> 
     inputs = _objects(data.get("inputs"), "inputs")
     check_count(len(inputs))
     wanted = _wanted(data, bool(_flag(parameters, "binary_data_output", "parameters")))
+    proven = _ends_with_numbers(body, inputs[-1])
     arrays, declared, at = [], {}, 0
     for number, tensor in enumerate(inputs):
-        name, array, size = _tensor(tensor, binary[at:], f"inputs[{number}]")
+        name, array, size = _tensor(tensor, binary[at:], f"inputs[{number}]", proven and tensor is inputs[-1])
         arrays.append((name, array))
         if array.dtype != DATATYPES[tensor["datatype"]]:
             declared[name] = DATATYPES[tensor["datatype"]]
@@ -76,7 +79,15 @@ def _wanted(data: Mapping[str, Any], binary: bool) -> Wanted:
     return Wanted(given, outputs, binary)
 
 
-def _tensor(tensor: Mapping[str, Any], binary: memoryview, path: str) -> tuple[str, Array, int]:
+def _ends_with_numbers(body: Body, last: Mapping[str, Any]) -> bool:
+    """Whether the last thing in the text is the last tensor's data, and that a list of numbers.
+
+    Or of objects that end in such a list, which no conversion to numbers takes.
+    """
+    return body.numbers_under == "data" and list(body.data)[-1] == "inputs" and list(last)[-1:] == ["data"]
+
+
+def _tensor(tensor: Mapping[str, Any], binary: memoryview, path: str, numbers: bool) -> tuple[str, Array, int]:
     """Name, values, and how many bytes of the binary data they took."""
     _known(tensor, _INPUT, path)
     name = _name(tensor, path)
@@ -88,7 +99,7 @@ def _tensor(tensor: Mapping[str, Any], binary: memoryview, path: str) -> tuple[s
     if size is None:
         if "data" not in tensor:
             raise InvalidInput({f"{path}.data": ["is missing, and so is parameters.binary_data_size"]})
-        return name, from_json(tensor["data"], datatype, shape, f"{path}.data"), 0
+        return name, from_json(tensor["data"], datatype, shape, f"{path}.data", numbers=numbers), 0
     if "data" in tensor:
         raise InvalidInput({f"{path}.data": ["must not stand beside parameters.binary_data_size"]})
     return name, from_raw(binary[:size], datatype, shape, path), size

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 
 from app.api.access import needs, public
-from app.api.asking import ask, known
+from app.api.asking import ask, known, may_see
 from app.api.freshness import tell_source
 from app.api.inference.answer import answer_to
 from app.api.inference.bodies import read_inference
@@ -141,8 +141,8 @@ def _readiness(name: str, version: str | None) -> Response:
 def _inference(name: str, version: str | None) -> Response:
     here = services()
     known(name, version)
-    data, binary = read_inference(here.max_body_bytes)
-    tensors, wanted = open_request(data, binary, here.max_rows)
+    body, binary = read_inference(here.max_body_bytes)
+    tensors, wanted = open_request(body, binary, here.max_rows)
     prediction = ask(name, version, tensors)
     answer = answer_to(prediction, wanted)
     tell_source(answer, prediction)
@@ -154,4 +154,5 @@ def _statistics(name: str | None, version: str | None) -> Response:
     if name is not None:
         here.registry.version(name, version)
     figures = model_statistics(here.cache_report.counts(), name, version)
+    figures = [one for one in figures if may_see(one["name"])]
     return json_response(StatisticsSchema().dump({"model_stats": figures}))

@@ -110,7 +110,9 @@ def _complete(
     probe = Probe(draft, runtime)
     words = _words_of(columns, facts)
     rows = _sample_rows(columns, probe) or rows_the_model_takes(columns, list(words.values()), probe)
-    meaning = read_meaning(runtime.outputs, probe.run(rows) if rows else {}, draft.labels, options)
+    arrays = probe.run(rows) if rows else {}
+    _check_rows(arrays, len(rows))
+    meaning = read_meaning(runtime.outputs, arrays, draft.labels, options)
     policies = Policies(columns, options, probe, rows[0] if rows else None, words)
     manifest = _with_meaning(replace(draft, features=policies.features()), meaning, options)
     candidates = golden_candidates(columns) or rows
@@ -227,13 +229,17 @@ def _check_answers(probe: Probe, version: ServedVersion, rows: Sequence[Row]) ->
     """Several rows in, as many answers out."""
     batch = [*rows, rows[0]]
     outputs = probe.run(batch)
-    crooked = [name for name, array in outputs.items() if array.shape[:1] != (len(batch),)]
-    if crooked:
-        raise IntakeRefused(
-            f"The output '{crooked[0]}' has shape {outputs[crooked[0]].shape} for {len(batch)} rows: its first axis is"
-            " not the row. Export the model with a batch axis on every output."
-        )
+    _check_rows(outputs, len(batch))
     try:
         version.interpreter.rows(outputs, "row {i}")
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise IntakeRefused(f"The outputs do not fit their roles ({error}); see --role, --labels and --task.") from None
+
+
+def _check_rows(outputs: Mapping[str, Array], rows: int) -> None:
+    crooked = next((name for name, array in outputs.items() if array.shape[:1] != (rows,)), None)
+    if crooked is not None:
+        raise IntakeRefused(
+            f"The output '{crooked}' has shape {outputs[crooked].shape} for {rows} rows: its first axis is"
+            " not the row. Export the model with a batch axis on every output."
+        )

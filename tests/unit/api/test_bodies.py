@@ -92,6 +92,23 @@ def test_when_numbers_are_proven(text: str, proven: bool) -> None:
     assert parse_object(text.encode()).numbers_only is proven
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"inputs": [{"name": "x", "shape": [2], "data" : [1, -2.5e3]}]}', "data"),
+        ('{"inputs": [{"name": "x", "data": [[1], [2]]}]}', "data"),
+        ('{"inputs": [{"data": ["a", 1]}]}', ""),
+        ('{"inputs": [{"data": [["a"], [1]]}]}', ""),
+        ('{"inputs": [{"data": [1, null]}]}', ""),
+        ('{"inputs": [{"data": [1, true]}]}', ""),
+        ('{"inputs": [{"data": [1]}], "outputs": [{"name": "y"}]}', ""),
+        ('{"features": [1]}', "features"),
+    ],
+)
+def test_whose_numbers_are_proven(text: str, name: str) -> None:
+    assert parse_object(text.encode()).numbers_under == name
+
+
 def read(data: bytes, limit: int = 1000, **headers: str) -> Body:
     content_type = headers.pop("content_type", "application/json")
     with APP.test_request_context(

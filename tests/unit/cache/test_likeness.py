@@ -21,7 +21,7 @@ from tests.unit.cache.subjects import Counted, feed_of
     [
         (linear(), feed_of([[1.5, 2.5]]), {Likeness.SAME, Likeness.APART}),
         (mixing(), {"X": np.array([[1.0]], dtype=np.float32)}, {Likeness.MIXED}),
-        (fragile(), {"X": np.array([[2.0]], dtype=np.float32)}, {Likeness.SAME}),
+        (fragile(), {"X": np.array([[2.0], [1.0]], dtype=np.float32)}, {Likeness.SAME}),
         (slow(1), {"X": np.array([[2.0]], dtype=np.float32)}, {Likeness.SAME}),
     ],
     ids=lambda value: getattr(getattr(value, "manifest", None), "name", ""),
@@ -37,6 +37,37 @@ def test_texts_are_compared_too(suffix: str, kind: Likeness) -> None:
         return {"Y": np.array([text + suffix * (len(texts) == 1) for text in texts], dtype=np.object_)}
 
     assert likeness(run, {"T": np.array([["a"], ["b"]], dtype=np.object_)}) is kind
+
+
+def _off_the_mean(feed: Feed) -> dict[str, Array]:
+    """What ``mixing`` answers, for any kind of number."""
+    numbers = feed["X"].astype(np.float32)
+    return {"Y": numbers - numbers.mean(axis=0, keepdims=True)}
+
+
+@pytest.mark.parametrize("rows", [[0.0, 0.0], [float("nan")] * 2, [1e38, 1e38], [1e-45, 2e-45], [3.0]], ids=str)
+def test_numbers_that_hide_the_mixing_do_not(rows: list[float]) -> None:
+    assert likeness(_off_the_mean, {"X": np.array(rows, dtype=np.float32)[:, None]}) is Likeness.MIXED
+
+
+@pytest.mark.parametrize("rows", [[5, 7], [5, 7, 5, 7], [0, 1] * 16], ids=lambda rows: str(len(rows)))
+def test_mixing_shows_in_whole_numbers_that_come_again_and_again(rows: list[int]) -> None:
+    assert likeness(_off_the_mean, {"X": np.array(rows, dtype=np.int64)[:, None]}) is Likeness.MIXED
+
+
+def test_half_precision_is_varied_too() -> None:
+    assert likeness(_off_the_mean, {"X": np.zeros((2, 1), dtype=np.float16)}) is Likeness.MIXED
+
+
+def test_equal_rows_tell_nothing() -> None:
+    assert likeness(_off_the_mean, {"X": np.array([[5], [5]], dtype=np.int64)}) is None
+
+
+def test_rows_without_a_finite_answer_tell_nothing() -> None:
+    def run(feed: Feed) -> dict[str, Array]:
+        return {"Y": feed["X"] * np.float32("nan")}
+
+    assert likeness(run, {"X": np.array([[5], [6]], dtype=np.int64)}) is None
 
 
 def test_outputs_of_another_length_are_no_rows() -> None:
@@ -57,14 +88,14 @@ def test_a_last_bit_that_depends_on_company_is_seen() -> None:
 
 def test_a_row_the_model_cannot_compute_says_nothing_of_its_kind() -> None:
     with pytest.raises(ModelFailed):
-        likeness(Counted(fragile()).run, {"X": np.array([[7.0]], dtype=np.float32)})
+        likeness(Counted(fragile()).run, {"X": np.array([[7.0], [8.0]], dtype=np.float32)})
 
 
 @pytest.mark.parametrize(("name", "version"), list(Repository(ROOT / "models").versions()))
 def test_the_demo_models_are_judged_rightly(name: str, version: str) -> None:
     """Whatever the verdict, it must hold for rows that the judge has not seen."""
     served = load_version(
-        Repository(Path(ROOT / "models")), lambda model, external, _: OnnxRuntime(model, external), name, version
+        Repository(Path(ROOT / "models")), lambda model, external, *_: OnnxRuntime(model, external), name, version
     )
     golden = [row.features for row in served.manifest.golden]
     feed, rows = served.encoder.encode(Records(golden * 4, "instances[{i}]"))

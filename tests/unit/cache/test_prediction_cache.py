@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import deadlines
 from app.cache.base import Entry
 from app.cache.book import Plan
 from app.cache.likeness import Likeness
 from app.cache.tally import Tally
-from app.errors import ModelFailed
+from app.errors import DeadlineExceeded, ModelFailed
 from app.tensors import ANY_AGE, Freshness
 from tests.models import fragile, linear, mixing, stretching
 from tests.unit.cache.subjects import ALWAYS, Busy, Counted, ask, cache_of, counts_of, feed_of
@@ -39,6 +40,13 @@ class Shelf:
 
     def put_many(self, entries: Mapping[bytes, Entry], ttl: float, tally: Tally) -> None:
         self.held |= entries
+
+
+@pytest.fixture
+def within() -> Iterator[Callable[[float], None]]:
+    """Gives the request of this thread so many seconds from now."""
+    yield deadlines.begin
+    deadlines.begin(None)
 
 
 def test_a_repeated_row_is_computed_once() -> None:
@@ -124,6 +132,18 @@ def test_an_entry_older_than_the_version_may_keep_is_a_miss() -> None:
     ((key, entry),) = shelf.held.items()
     shelf.held[key] = Entry(entry.outputs, time.time() - 11, entry.cost_s)
     assert ask(cache_of(Plan("on", "on", ttl=10), far=shelf), subject, [[1, 2]])[1] == "miss"
+
+
+def test_a_clock_that_is_ahead_elsewhere_lets_nothing_live_longer() -> None:
+    shelf, subject = Shelf(), Counted()
+    ask(cache_of(far=shelf), subject, [[1, 2]])
+    ((key, entry),) = shelf.held.items()
+    shelf.held[key] = Entry(entry.outputs, time.time() + 3600, entry.cost_s)
+    cache = cache_of(Plan("on", "on", ttl=0.1), far=shelf)
+    assert ask(cache, subject, [[1, 2]])[1] == "hit-l2"
+    shelf.held.clear()
+    time.sleep(0.15)
+    assert ask(cache, subject, [[1, 2]])[1] == "miss"
 
 
 @pytest.mark.parametrize(
@@ -308,6 +328,31 @@ def test_rows_that_change_each_other_are_remembered_alone_only() -> None:
     sources = [cache.outputs(subject, {"X": feed["X"][:1]}, 1, ANY_AGE).source for _ in range(2)]
     assert sources == ["miss", "hit-l1"]
     assert cache.books()[0].likeness is Likeness.MIXED
+
+
+def test_judging_takes_no_callers_time_to_answer(within: Callable[[float], None]) -> None:
+    """Two dozen runs tell how a model takes company; who has time for two gets an answer, who has more finds it out."""
+    cache, subject = cache_of(), Busy(0.01)
+    for number in range(2):
+        within(0.1)
+        assert ask(cache, subject, [[number, 2], [number, 4]]) == ([number + 4.5, number + 8.5], "bypass")
+    assert cache.books()[0].likeness is None
+    within(60)
+    assert ask(cache, subject, [[1, 2], [3, 4]]) == ([5.5, 11.5], "miss")
+
+
+def test_a_judge_that_runs_out_of_time_leaves_the_rows_to_be_computed(within: Callable[[float], None]) -> None:
+    calls: list[float] = []
+
+    def lapse() -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            raise DeadlineExceeded(0.0)
+
+    cache, subject = cache_of(), Counted(during=lapse)
+    within(60)
+    ask(cache, subject, [[0, 0]])
+    assert ask(cache, subject, [[1, 2], [3, 4]]) == ([5.5, 11.5], "bypass")
 
 
 def test_rows_whose_shapes_do_not_meet_are_computed_together() -> None:

@@ -139,6 +139,20 @@ def test_an_input_without_a_feature_axis() -> None:
     assert feed["X"].tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("bounds", [(0.5, 2.5), (-2.5, -0.5), (0.0, None), (None, -0.5)])
+def test_bounds_between_whole_numbers(bounds: tuple[float | None, float | None]) -> None:
+    low, high = bounds
+    made = Encoder([Feature("n", "int64", "X", range=bounds)], [TensorSpec("X", "int64", (None, 1))])
+    for value in range(-4, 5):
+        inside = (low is None or low <= value) and (high is None or value <= high)
+        try:
+            made.encode(Rows([[value]]))
+        except InvalidInput:
+            assert not inside, value
+        else:
+            assert inside, value
+
+
 def test_fractional_categories() -> None:
     made = encoder(number(categories=(0.1, 0.2)))
     feed, _ = made.encode(Rows([[0.1]]))

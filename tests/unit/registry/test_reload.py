@@ -1,5 +1,6 @@
 """Unloading a model and loading it again while the server runs."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 import structlog
 
 from app.errors import ModelNotFound, ModelNotReady, ModelRefused
+from app.registry.announcements import Announcements
 from app.registry.registry import UNLOADED, Registry
 from app.registry.repository import Repository
+from app.registry.watch import Watch
 from app.runtimes.onnx import OnnxRuntime
+from app.state.memory import MemoryState
 from app.tensors import Rows
 from tests.models import linear
 
@@ -17,7 +21,7 @@ from tests.models import linear
 @pytest.fixture
 def registry(repository: Repository) -> Registry:
     linear().add(repository)
-    return Registry(repository, lambda model, external, _: OnnxRuntime(model, external), structlog.get_logger())
+    return Registry(repository, lambda model, external, *_: OnnxRuntime(model, external), structlog.get_logger())
 
 
 def answer(registry: Registry, version: str | None = None) -> Any:
@@ -32,6 +36,22 @@ def test_an_unloaded_model_is_not_served_until_it_is_loaded(registry: Registry) 
     assert registry.model("linear").versions["v1"].reason == UNLOADED
     registry.reload("linear")
     np.testing.assert_array_equal(answer(registry), [[5.5]])
+
+
+def test_what_was_unloaded_does_not_come_back_because_a_file_changed(
+    registry: Registry, repository: Repository, tmp_path: Path
+) -> None:
+    log = structlog.get_logger()
+    watch = Watch(registry, Announcements(MemoryState(tmp_path / "var"), registry, log), True, log)
+    watch.remember()
+    registry.unload("linear")
+    repository.remove("linear", "v1")
+    linear((10.0, 10.0)).add(repository)
+    for _ in range(3):
+        watch.look()
+    assert registry.model("linear").versions["v1"].reason == UNLOADED
+    registry.reload("linear")
+    assert answer(registry) == 30.5
 
 
 def test_a_request_that_has_begun_keeps_its_version(registry: Registry) -> None:

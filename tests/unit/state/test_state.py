@@ -1,7 +1,10 @@
 """One suite over every kind of shared state: tables, windows, documents and leases behave alike."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from time import sleep
 
 import pytest
@@ -11,11 +14,13 @@ from app.state.link import RedisLink, connect
 from app.state.memory import MemoryState
 from app.state.redis import RedisState
 from app.telemetry.logs import logger
+from tests.programs import HOST
 from tests.servers import RedisServer
 
 
 def link_to(server: RedisServer) -> RedisLink:
-    return RedisLink(lambda: connect(server.url, 8), logger("tests"))
+    """Patient: these tests are about answers, not about how soon a busy machine gives them."""
+    return RedisLink(lambda: connect(f"{server.url}?socket_timeout=2", 8), logger("tests"))
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -103,6 +108,53 @@ def test_foreign_content_under_our_keys_is_taken_away(redis_server: RedisServer,
     state.add("t", {"a": 2})
     assert state.numbers("t") == {"a": 2.0}
     assert state.health() == "up"
+
+
+def test_a_number_that_cannot_be_added_to_is_taken_away(redis_server: RedisServer) -> None:
+    state = RedisState(link_to(redis_server))
+    redis_server.call("HSET", "sluice:t", "a", "inf")
+    with pytest.raises(StateUnavailable):
+        state.add("t", {"a": 2})
+    state.add("t", {"a": 2})
+    assert (state.numbers("t"), state.health()) == ({"a": 2.0}, "up")
+
+
+@pytest.mark.parametrize("damage", ["x", "", "9", "-9", "1.5"])
+def test_a_window_that_never_ends_is_opened_anew(redis_server: RedisServer, damage: str) -> None:
+    state = RedisState(link_to(redis_server))
+    redis_server.call("SET", "sluice:w", damage)
+    assert state.take("w", 1, 1, 5, 60).remaining == 4
+    assert state.take("w", 1, 9, 5, 60).units == 4
+    assert state.take("w", 1, 1, 5, 60).units == 0
+
+
+def test_a_window_that_holds_no_number_is_opened_anew(redis_server: RedisServer) -> None:
+    state = RedisState(link_to(redis_server))
+    redis_server.call("SET", "sluice:w", "x", "EX", "60")
+    with pytest.raises(StateUnavailable):
+        state.take("w", 1, 1, 5, 60)
+    assert state.take("w", 1, 1, 5, 60).remaining == 4
+    assert state.health() == "up"
+
+
+@pytest.mark.parametrize("words", [b"$abc\r\n", b":xyz\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\r\n"])
+def test_what_speaks_another_language_is_away(words: bytes) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        Thread(target=_babble, args=(listener, words), daemon=True).start()
+        link = RedisLink(lambda: connect(f"redis://{HOST}:{listener.getsockname()[1]}", 8), logger("tests"))
+        with pytest.raises(StateUnavailable):
+            RedisState(link).numbers("t")
+        assert not link.up
+
+
+def _babble(listener: socket.socket, words: bytes) -> None:
+    """Answers whatever is asked with the same words, until nobody listens any more."""
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with suppress(OSError), connection:
+                while connection.recv(4096):
+                    connection.sendall(words)
 
 
 def test_a_field_that_is_no_number_is_dropped_alone(redis_server: RedisServer) -> None:
