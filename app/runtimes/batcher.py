@@ -34,6 +34,9 @@ _MEASURE_S = 0.25
 CROWD_FADES = 0.9
 """How fast it is forgotten that more came together, per batch."""
 
+_IN_TIME = 0.9
+"""Of the time until a deadline, what may be spent waiting: waking up is not punctual."""
+
 
 def _nobody(rows: int) -> None:
     """Who listens when nobody does."""
@@ -150,7 +153,7 @@ class Batcher:
     def _gather(self, batch: list[Call], rows: int) -> None:
         """Wait for a fuller batch where that is wanted; the lock is free meanwhile."""
         most = self.sizing.max_rows
-        patience = self._patience(batch[0], rows)
+        patience = self._patience(batch, rows)
         if patience <= 0 or rows >= most:
             return
         until = monotonic() + patience
@@ -160,21 +163,26 @@ class Batcher:
                 self._more.wait(left)
             batch += self._backlog.more(batch[0].kind, most - rows)
 
-    def _patience(self, first: Call, rows: int) -> float:
-        """Seconds to wait for more: the plan's delay, or where it has none, what one run less would save.
+    def _patience(self, batch: list[Call], rows: int) -> float:
+        """Seconds to wait for more, so that nobody who is in already comes too late."""
+        wait, run = self._wish(batch[0], rows)
+        ends = [call.deadline for call in batch if call.deadline is not None]
+        return min(wait, _IN_TIME * (min(ends) - monotonic()) - run) if ends else wait
+
+    def _wish(self, first: Call, rows: int) -> tuple[float, float]:
+        """Seconds worth waiting: the plan's delay, or where it has none, what one run less would save; and of that run.
 
         The latter only while it is busy, for callers who came together a moment ago: those who were just answered are
         on their way back, and a batch that leaves with the quickest of them makes all others wait for a second one.
         """
         now, seconds = monotonic(), self.sizing.fit.seconds
         if self._plan.delay_s:
-            return first.queued + self._plan.delay_s - now
+            return first.queued + self._plan.delay_s - now, seconds(self.sizing.max_rows)
         missing = min(self.sizing.max_rows, int(self._crowd)) - rows
         if self._plan.mode != "auto" or not self.sizing.pays or missing <= 0 or now - self._ended > seconds(1):
-            return 0.0
+            return 0.0, 0.0
         together = seconds(rows + missing)
-        saved = seconds(rows) + seconds(missing) - together
-        return saved if first.deadline is None else min(saved, first.deadline - now - together)
+        return seconds(rows) + seconds(missing) - together, together
 
     def _hand_on(self, rows: int, ran: int) -> None:
         with self._lock:
