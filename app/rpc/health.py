@@ -47,12 +47,13 @@ class Health(HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: HealthCheckRequest, context: Any) -> None:  # noqa: N802
         """The same whenever it changes, until the caller leaves; nobody waits for one who does not read."""
-        name, last = request.service, None
+        told = None
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda before=last: self._status_of(name) != before)
-                last = self._status_of(name)
-            await context.write(HealthCheckResponse(status=last))
+                while (status := self._status_of(request.service)) == told:
+                    await self._changed.wait()
+            await context.write(HealthCheckResponse(status=status))
+            told = status
 
     async def refresh(self) -> None:
         """Tell what has changed since the last time."""
