@@ -62,6 +62,13 @@ def test_a_slow_one_fails() -> None:
     assert judge(arm(dice, 1000), arm(dice, 200, slower=3), WANTED, shadowed=True).decision == "pass"
 
 
+def test_a_little_slower_and_a_few_hiccups_do_not_fail() -> None:
+    """All its answers take longer than most of the stable's, by too little to matter; three of 45 stand still."""
+    stable = Arm(400, 0, {latency_bin(0.0006): 380.0, latency_bin(0.0008): 12.0, latency_bin(0.02): 8.0})
+    canary = Arm(45, 0, {latency_bin(0.001): 42.0, latency_bin(0.02): 3.0})
+    assert judge(stable, canary, WANTED).decision != "fail"
+
+
 def test_slower_by_too_little_to_matter_passes() -> None:
     dice = random.Random(5)
     assert judge(arm(dice, 20_000), arm(dice, 20_000, slower=1.1), WANTED).decision == "pass"
