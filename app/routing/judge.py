@@ -6,7 +6,7 @@ its 95th percentile slower, does it predict something else? What cannot be told 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log2
+from math import log2, sqrt
 from typing import Any, Literal
 
 from app.routing.evidence import Arm, latency_bin
@@ -20,6 +20,15 @@ DOUBT = 0.01
 
 FEW_ERRORS = 5
 """So many errors are looked at before there are enough samples for anything else."""
+
+_CHANCE = 2.5
+"""How far samples of one distribution lie apart by chance, in standard errors: what fails is further apart.
+
+A share's standard error is half at most.
+"""
+
+_UNCLEAR = DOUBT / 2
+"""A p-value that holds."""
 
 _LEAST_EXPECTED = 5.0
 _LEAST_TIMED = 40.0
@@ -118,6 +127,9 @@ def _drift(kind: str, stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
     if apart < wanted.drift:
         return Finding("pass", "", numbers)
     told = f"predictions are distributed otherwise (by {_KINDS[kind]}: distance {apart:.2f})"
+    spread = 0.5 if kind == "c" else 1.0
+    chance = _CHANCE * spread * sqrt(1 / max(stable.ok, 1) + 1 / max(canary.ok, 1))
+    p = p if apart - chance >= wanted.drift else max(p, _UNCLEAR)
     return _weighed(p, _strict(wanted.alpha, canary.ok), told, numbers)
 
 

@@ -166,6 +166,18 @@ def test_few_distinct_answers_over_the_edge_of_their_bins_pass() -> None:
     assert judge(stable, canary, WANTED).decision == "pass"
 
 
+def test_few_samples_of_one_distribution_never_fail() -> None:
+    """Ten distinct values, each moved over the edge of its bin: the samples differ by chance, the bins for sure."""
+    decided = set()
+    for seed in range(300):
+        dice = random.Random(seed)
+        sides = [[dice.randrange(0, 40, 4) + moved for _ in range(n)] for n, moved in ((300, 0), (30, 1))]
+        bins = [{"v": {str(at): float(side.count(at)) for at in side}} for side in sides]
+        stable, canary = (Arm(len(side), 0, {80: 1.0}, it) for side, it in zip(sides, bins, strict=True))
+        decided.add(judge(stable, canary, Thresholds(min_samples=20)).decision)
+    assert decided == {"pass", "hold"}
+
+
 def test_classes_that_change_places_fail() -> None:
     stable = Arm(1000, 0, {80: 1000.0}, {"c": {"no": 900.0, "yes": 100.0}})
     canary = Arm(200, 0, {80: 200.0}, {"c": {"no": 110.0, "yes": 90.0}})
