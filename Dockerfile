@@ -1,5 +1,6 @@
 # The serving set and nothing else. Build:  docker build -t sluice .
 # Run:  docker run --rm -p 8000:8000 --read-only -e SLUICE_BOOTSTRAP_ADMIN_KEY=... sluice
+# gRPC:  docker run --rm -p 8001:8001 ... sluice python -m app.rpc
 # Your own models:  docker run ... -v "$PWD/models:/srv/sluice/models:ro" sluice
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
@@ -28,10 +29,12 @@ COPY wsgi.py gunicorn.conf.py ./
 COPY config config
 COPY app app
 COPY models models
+# SageMaker's word for the start: docker run IMAGE serve
+COPY deploy/image/serve /usr/local/bin/serve
 RUN python -m compileall -q -j 0 app config wsgi.py
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 8001 8002 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/health', timeout=4)"]
 CMD ["gunicorn"]

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from app.gateway.api_keys import ApiKey, Hasher
 from app.gateway.audit import AuditLog
 from app.gateway.caller import Quota
 from app.gateway.gate import Gate, GuardedGate, OpenGate, Rules
-from app.gateway.identity import Identity
+from app.gateway.identity import NOBODY, Identity
 from app.gateway.key_desk import KeyDesk
 from app.gateway.key_store import FileKeyStore, KeyStore
 from app.gateway.keyring import Keyring
@@ -42,6 +43,8 @@ def build_gate(
         return OpenGate(), None
     hasher = Hasher(_pepper(settings))
     keyring = Keyring(key_store(settings, link), hasher, logger("sluice.keys"))
+    if access.anonymous_role:
+        logger("sluice.gate").warning("anonymous_callers_have_a_role", role=access.anonymous_role)
     identity = Identity(
         _roles(access),
         keyring,
@@ -127,7 +130,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _roles(access: Access) -> dict[str, Role]:
-    return {name: Role(name, plan.scopes, plan.models, _quotas(plan.quotas)) for name, plan in access.roles.items()}
+    """Callers that show nothing have an address's quotas where their role has none."""
+    roles = {name: Role(name, plan.scopes, plan.models, _quotas(plan.quotas)) for name, plan in access.roles.items()}
+    if access.anonymous_role:
+        role = roles[access.anonymous_role]
+        roles[NOBODY] = replace(role, quotas=role.quotas or _quotas(access.anonymous))
+    return roles
 
 
 def _quotas(plan: QuotaPlan) -> tuple[Quota, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
@@ -83,6 +84,7 @@ class Services:
 
     ``address`` is where this server listens, for printed examples. ``closing`` is set when the server ends, while it
     still answers. ``access_log`` is None when it is off. ``timeouts`` are seconds by model, for callers that name none.
+    ``deployment_file`` is for commands that change it.
     """
 
     address: str
@@ -104,6 +106,7 @@ class Services:
     max_body_bytes: int
     access_log: AccessLog | None
     timeouts: Mapping[str, float]
+    deployment_file: Path
 
     @property
     def metrics(self) -> Metrics:

@@ -89,6 +89,7 @@ def build_services(settings: Settings) -> Services:
         max_rows=settings.max_rows,
         max_body_bytes=settings.max_body_bytes,
         access_log=build_access_log(settings, observation.metrics) if settings.access_log else None,
+        deployment_file=settings.deployment_file,
         timeouts={name: model.timeout_ms / 1000 for name, model in deployment.models.items() if model.timeout_ms},
     )
 
@@ -156,7 +157,7 @@ class _Loading:
     deployment: Deployment
     metrics: Metrics
 
-    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
+    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str, digest: str = "") -> Runtime:
         chosen = self.deployment.models.get(name, ModelDeployment()).batching
         plan = BatchPlan(
             chosen.mode,
@@ -164,8 +165,9 @@ class _Loading:
             chosen.max_queue_delay_ms / 1000,
             chosen.latency_objective_ms / 1000,
             chosen.max_queue_ms / 1000,
+            chosen.pool_size,
         )
-        engine = OnnxRuntime(model, external, self.threads, self.shelf)
+        engine = OnnxRuntime(model, external, self.threads, self.shelf, digest)
         return Batcher(engine, plan, partial(self.metrics.batch, name))
 
 

@@ -6,6 +6,7 @@ Requests leave at a fixed rate whether the ones before are answered or not, so a
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ from app.routing.plan import WHOLE, Plan, Traffic
 from app.routing.router import KIND, Router
 from app.state.memory import MemoryState
 from benchmarks.environment import installed
-from benchmarks.report import keep, provenance, surroundings
+from benchmarks.report import keep
+from benchmarks.surroundings import provenance, surroundings
 from tests.client import message
 from tests.models import heavy, linear
 from tests.open_loop import OpenLoop, Tally
@@ -207,7 +209,7 @@ def main() -> None:
     parser.add_argument("--note", default="", help="put before the figures, for example on what else ran")
     parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md alone")
     asked = parser.parse_args()
-    around = surroundings(installed(sys.executable))
+    around = surroundings(installed(sys.executable), os.getloadavg()[0])
     how = asked.seconds, asked.rounds, asked.rate
     lines = told(routing_us(), reload_figures(*how), shadow_figures(*how))
     print("\n".join(lines))

@@ -233,7 +233,7 @@ def main() -> None:
     with stderr_to(folder / "profile.log"):
         found = measure(workload)
     print(found)
-    around = provenance(surroundings(installed(sys.executable)))
+    around = provenance(surroundings(installed(sys.executable), os.getloadavg()[0]))
     keep("profile", f"## Where each microsecond goes\n\n`python benchmarks/profile_path.py`: {around}\n\n{found}")
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from benchmarks.contenders.contender import Contender
 from benchmarks.doors.door import Load, LoadFailed
 from benchmarks.progress import Progress
-from benchmarks.redis_server import RedisProcess
+from benchmarks.redis_server import RedisFailed, RedisProcess
 from benchmarks.running import Running, Sample, ServerFailed, Window, start
 from benchmarks.scenarios.scenario import Gap, Goal, Scenario
 from benchmarks.workload import Workload
@@ -87,8 +87,7 @@ def run_race(scenario: Scenario, course: Course) -> Race:
     known = {name: course.absent[name] for name in scenario.contenders if name in course.absent}
     race = Race(scenario, absent=known)
     with ExitStack() as stack:
-        for backing in {each for one in scenario.contenders for each in course.everyone[one].needs}:
-            stack.enter_context(course.backing[backing].running(course.logs))
+        _start_redis(race, course, stack)
         runners = _Runners(race, course)
         stack.callback(runners.stop)
         runners.start()
@@ -99,6 +98,15 @@ def run_race(scenario: Scenario, course: Course) -> Race:
             runners.run_round(number)
         runners.finish()
     return race
+
+
+def _start_redis(race: Race, course: Course, stack: ExitStack) -> None:
+    needs = {name: course.everyone[name].needs for name in race.scenario.contenders}
+    for backing in {each for some in needs.values() for each in some}:
+        try:
+            stack.enter_context(course.backing[backing].running(course.logs))
+        except RedisFailed as error:
+            race.absent.update((name, str(error)) for name, some in needs.items() if backing in some)
 
 
 class _Runners:
@@ -141,7 +149,7 @@ class _Runners:
         for running in self._running.values():
             running.stop()
 
-    def _attempt(self, name: str, step: Callable[[str], None]) -> None:
+    def _attempt(self, name: str, step: Callable[[str], object]) -> None:
         try:
             step(name)
         except FAILURES as error:

@@ -1,5 +1,6 @@
 """Before the race: models are made, environments installed, and whoever needs it is prepared."""
 
+import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ def _install(environment: Environment, ready: Ready) -> str:
     try:
         environment.ensure()
     except EnvironmentFailed as error:
-        return f"could not be installed: {str(error).splitlines()[-1][:300]}"
+        return f"could not be installed: {str(error)[-300:]}"
     ready.versions.update(environment.versions())
     return ""
 
@@ -49,7 +50,7 @@ def _install(environment: Environment, ready: Ready) -> str:
 def _prepare(contender: Contender, workload: Workload) -> str:
     try:
         prepare(contender, workload.folder)
-    except ServerFailed as error:
+    except (ServerFailed, OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return ""
 

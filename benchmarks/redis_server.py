@@ -1,6 +1,5 @@
 """A redis-server of the benchmark's own, for scenarios whose servers remember in one."""
 
-import os
 import shutil
 import signal
 import socket
@@ -43,14 +42,14 @@ class RedisProcess:
             self._await()
             yield
         finally:
-            os.kill(self._process.pid, signal.SIGCONT)
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             self._process.wait(10)
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGSTOP)
+            self._process.send_signal(signal.SIGSTOP)
 
     def _await(self) -> None:
         until = time.monotonic() + START_LIMIT_S

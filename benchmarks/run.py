@@ -1,6 +1,7 @@
 """``make bench``: measure this server and its rivals side by side; tables here, charts and sections in RESULTS.md."""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from benchmarks.options import arguments, listing
 from benchmarks.progress import Progress
 from benchmarks.race import WARM_UP_S, Course, Race, run_race
 from benchmarks.readiness import make_ready
-from benchmarks.redis_server import RedisFailed, RedisProcess
+from benchmarks.redis_server import RedisProcess
 from benchmarks.report import as_json, keep_goals, save, table, verdicts
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.surroundings import surroundings
@@ -27,6 +28,7 @@ from benchmarks.workload import Workload
 def measure(options: argparse.Namespace) -> int:
     """Run the scenarios; 1 when a request to this server failed or it was not measured."""
     require_wrk()
+    load_average = os.getloadavg()[0]
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     workload = Workload(folder)
@@ -35,7 +37,7 @@ def measure(options: argparse.Namespace) -> int:
     chosen = [SCENARIOS[name] for name in options.scenario or SCENARIOS]
     taking_part = list(dict.fromkeys(name for scenario in chosen for name in scenario.contenders))
     ready = make_ready([everyone[name] for name in taking_part], workload)
-    around = surroundings(ready.versions)
+    around = surroundings(ready.versions, load_average)
     progress = Progress(sum(len(one.contenders) for one in chosen), options.rounds, options.seconds, WARM_UP_S)
     course = Course(everyone, workload, backing, ready.absent, folder, options.rounds, options.seconds, progress)
     races: list[Race] = []
@@ -69,7 +71,7 @@ def main() -> int:
         return 0
     try:
         return measure(options)
-    except (LoadFailed, RedisFailed) as error:
+    except LoadFailed as error:
         sys.exit(f"bench: {error}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+BUSY = 1.0
 SHOWN = (
     "fastapi",
     "flask",
@@ -26,8 +27,8 @@ SHOWN = (
 )
 
 
-def surroundings(versions: Mapping[str, str]) -> dict[str, Any]:
-    """Of this moment."""
+def surroundings(versions: Mapping[str, str], load_average: float) -> dict[str, Any]:
+    """Of this moment; ``load_average`` is of before the program itself did anything."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
@@ -35,7 +36,7 @@ def surroundings(versions: Mapping[str, str]) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
-        "load_average": round(os.getloadavg()[0], 2),
+        "load_average": round(load_average, 2),
         "python": platform.python_version(),
         "versions": {name: versions[name] for name in SHOWN if name in versions},
     }
@@ -46,7 +47,8 @@ def provenance(around: Mapping[str, Any]) -> str:
     machine = f"{around['processor']}, {around['cores']} cores, {around['memory_gib']} GiB, {around['system']}"
     versions = ", ".join(f"{name} {version}" for name, version in around["versions"].items())
     when = f"{around['date']}, commit {around['commit']}, load average before: {around['load_average']}"
-    return f"{when}; {machine}; Python {around['python']}, {versions}."
+    busy = " **The machine was busy with other work: preliminary.**" if around["load_average"] > BUSY else ""
+    return f"{when}; {machine}; Python {around['python']}, {versions}.{busy}"
 
 
 def _commit() -> str:

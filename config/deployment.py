@@ -31,7 +31,7 @@ class BatchDeployment:
 
     ``max_batch_size`` None: as many rows as are measured to be useful under ``latency_objective_ms``.
     ``max_queue_delay_ms`` is how long a batch that is not full waits for more, ``max_queue_ms`` how much work may wait
-    before more is refused.
+    before more is refused, ``pool_size`` how many runs go on at a time where calls wait for each other.
     """
 
     mode: CacheMode = "auto"
@@ -39,6 +39,7 @@ class BatchDeployment:
     max_queue_delay_ms: float = 0.0
     latency_objective_ms: float = 100.0
     max_queue_ms: float = 2000.0
+    pool_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class _BatchSchema(Schema):
     max_queue_delay_ms = fields.Float(validate=validate.Range(min=0, max=10_000))
     latency_objective_ms = fields.Float(validate=validate.Range(min=0.1, max=600_000))
     max_queue_ms = fields.Float(validate=validate.Range(min=1, max=600_000))
+    pool_size = fields.Integer(validate=validate.Range(min=1, max=256))
 
     @post_load
     def _build(self, data: dict[str, Any], **_: Any) -> BatchDeployment:

@@ -41,6 +41,7 @@ class Access:
     writes: QuotaPlan = field(default_factory=QuotaPlan)
     ceiling: QuotaPlan = field(default_factory=QuotaPlan)
     claims: Mapping[str, str] = field(default_factory=dict)
+    anonymous_role: str = ""
 
 
 def parse_limits(text: str) -> tuple[Limit, ...]:
@@ -83,12 +84,15 @@ class _RoleSchema(Schema):
 class _AccessSchema(Schema):
     roles = fields.Dict(keys=fields.String(), values=fields.Nested(_RoleSchema), required=True)
     anonymous = fields.Nested(_QuotaSchema)
+    anonymous_role = fields.String()
     writes = fields.Nested(_QuotaSchema)
     ceiling = fields.Nested(_QuotaSchema)
     claims = fields.Dict(keys=fields.String(), values=fields.String())
 
     @validates_schema(skip_on_field_errors=True)
-    def _claims_name_roles(self, data: dict[str, Any], **_: Any) -> None:
+    def _roles_are_there(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("anonymous_role", "") not in {"", *data["roles"]}:
+            raise ValidationError(f"'{data['anonymous_role']}' is not in roles", "anonymous_role")
         for claim, role in data.get("claims", {}).items():
             if role not in data["roles"]:
                 raise ValidationError(f"'{claim}' stands for the role '{role}', which is not in roles", "claims")

@@ -6,6 +6,7 @@ It must be named in the environment before prometheus_client is imported, which 
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import MutableMapping
@@ -54,17 +55,21 @@ def _memory() -> Path:
 def _remove_orphans(base: Path) -> None:
     for folder in base.glob(f"{_PREFIX}*-*"):
         try:
-            old = time.time() - folder.stat().st_mtime > _YOUNG_S
+            status = folder.lstat()
         except OSError:
             continue
-        if old and _lock(folder):
+        old = time.time() - status.st_mtime > _YOUNG_S
+        if old and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and _lock(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(folder: Path) -> bool:
-    """Whether nobody owned the folder. The kernel drops the lock when the last process of its owner has ended."""
+    """Whether nobody owned the folder. The kernel drops the lock when the last process of its owner has ended.
+
+    Anybody may make a folder of such a name in /dev/shm: a link in it is not followed to where it points.
+    """
     try:
-        descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False

@@ -2,13 +2,14 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Self
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
+from tests.client import read_answer
 from tests.programs import HOST, ROOT
 from tests.servers import Server
 
@@ -87,10 +89,23 @@ def statuses(ask: Callable[[int], int], calls: int, threads: int) -> Counter[int
     return found
 
 
-class SteadyCalls:
-    """Calls a server again and again from a few threads until told to stop; remembers when which status came."""
+def at_once(ports: Sequence[int], raw: bytes, calls: int) -> Counter[int]:
+    """The same request on so many connections, all of them open and sent before the first answer is read."""
+    found: Counter[int] = Counter()
+    with ExitStack() as stack:
+        places = [(HOST, ports[number % len(ports)]) for number in range(calls)]
+        open_ones = [stack.enter_context(socket.create_connection(place, timeout=60)) for place in places]
+        for connection in open_ones:
+            connection.sendall(raw)
+        for connection in open_ones:
+            found[read_answer(connection).status] += 1
+    return found
 
-    def __init__(self, server: Server, headers: Callable[[], Mapping[str, str]], threads: int = 4) -> None:
+
+class SteadyCalls:
+    """Calls a server again and again from some threads until told to stop; remembers when which status came."""
+
+    def __init__(self, server: Server, headers: Callable[[], Mapping[str, str]], threads: int = 12) -> None:
         self._server = server
         self._headers = headers
         self._stop = threading.Event()
@@ -107,6 +122,12 @@ class SteadyCalls:
         for thread in self._threads:
             thread.join(30)
 
+    @property
+    def rate(self) -> float:
+        """Calls per second."""
+        moments = [began for began, _ in self.seen]
+        return len(moments) / (max(moments) - min(moments))
+
     def after(self, moment: float) -> Counter[int]:
         """Statuses of calls that began after a moment of ``time.monotonic``."""
         return Counter(status for began, status in self.seen if began >= moment)
@@ -116,7 +137,7 @@ class SteadyCalls:
             began = time.monotonic()
             with suppress(OSError):
                 self.seen.append((began, self._server.get("/v1/models", self._headers()).status))
-            self._stop.wait(0.01)
+            self._stop.wait(0.02)
 
 
 @dataclass

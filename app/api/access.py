@@ -24,6 +24,12 @@ def needs(scope: str) -> Callable[[View], View]:
     return declare
 
 
+def about_every_model(view: View) -> View:
+    """Declare that only callers who may see every model get in; goes under ``needs``."""
+    view.about_every_model = True  # type: ignore[attr-defined]
+    return view
+
+
 def public(view: View) -> View:
     """Declare that a view is for everybody."""
     return needs(PUBLIC)(view)
@@ -40,3 +46,8 @@ def declared_scopes(app: Flask) -> dict[str, str]:
     if silent:
         raise LookupError(f"views without a declared scope: {', '.join(silent)}")
     return {name: str(scope) for name, scope in scopes.items()}
+
+
+def about_every(app: Flask) -> frozenset[str]:
+    """Endpoints whose views have declared ``about_every_model``."""
+    return frozenset(name for name, view in app.view_functions.items() if hasattr(view, "about_every_model"))

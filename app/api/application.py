@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.sessions import SessionInterface
+from werkzeug.exceptions import NotFound
 from werkzeug.routing import MapAdapter
 
 from app.api.current import current_request
@@ -33,9 +34,14 @@ class _NoSession(SessionInterface):
 
 
 class _Routes(MapAdapter):
-    """Remembers the rules of addresses it has seen; matching one anew also leaves a cycle to the garbage collector."""
+    """Remembers the rules of addresses it has seen; matching one anew also leaves a cycle to the garbage collector.
+
+    ``doubled``: the address begins with two slashes, which werkzeug would take for one. What stands in front and keeps
+    ``/metrics`` from the world does not.
+    """
 
     seen: dict[tuple[str, str], Any]
+    doubled: bool
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
         """Rule and values of the current request's address, as werkzeug finds them.
@@ -45,6 +51,8 @@ class _Routes(MapAdapter):
         """
         if args or kwargs != {"return_rule": True}:
             return super().match(*args, **kwargs)
+        if self.doubled:
+            raise NotFound
         key = (self.default_method, self.path_info)
         found = self.seen.get(key)
         if found is None:
@@ -126,4 +134,5 @@ class Application(Flask):
             query_args=environ.get("QUERY_STRING", ""),
         )
         routes.seen = self._addresses
+        routes.doubled = environ["PATH_INFO"].startswith("//")
         return routes

@@ -33,7 +33,7 @@ def read_arrow(raw: bytes, max_rows: int, max_bytes: int) -> dict[str, Array]:
         UnsupportedMediaType: pyarrow is not installed, or the stream is packed.
         BadRequest: no Arrow stream.
         InvalidInput: no rows or too many, or a type that no feature takes.
-        RequestEntityTooLarge: texts that many rows share and that together are larger than a body may be.
+        RequestEntityTooLarge: texts that many rows share, or truths of one bit each, that are more than a body may be.
     """
     arrow = _pyarrow()
     if arrow is None:
@@ -77,6 +77,7 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
         names = reader.schema.names
         if not 0 < len(names) <= _MOST_COLUMNS or len(set(names)) != len(names):
             raise InvalidInput({"columns": [f"must have names of their own, from 1 to {_MOST_COLUMNS} of them"]})
+        _refuse_types(arrow, reader.schema)
         batches, rows = [], 0
         for batch in reader:
             rows += batch.num_rows
@@ -90,21 +91,27 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
     return {name: table.column(at).combine_chunks() for at, name in enumerate(names)}
 
 
-def _values(arrow: Any, name: str, column: Any, max_bytes: int) -> Array:
-    types, kind = arrow.types, column.type
-    if types.is_dictionary(kind) and _is_plain(types, kind.value_type):
-        values = _values(arrow, name, column.dictionary, max_bytes).tolist()
-        return _objects([None if at is None else values[at] for at in column.indices.to_pylist()], max_bytes)
-    if _is_number(types, kind) or types.is_boolean(kind):
-        if column.null_count and not types.is_floating(kind):
-            return _objects(column.to_pylist(), max_bytes)
-        numbers: Array = column.to_numpy(zero_copy_only=False)
-        return numbers
-    if _is_plain(types, kind) or types.is_null(kind):
-        return _objects(column.to_pylist(), max_bytes)
-    if _is_list(types, kind):
-        return _nested(types, name, column)
-    raise InvalidInput({f"columns.{clip(name)}": [f"is of Arrow type {clip(str(kind))}, which no feature takes"]})
+def _refuse_types(arrow: Any, schema: Any) -> None:
+    """Before any values are read: in nulls, views, runs and lists of no length a few bytes stand for any number."""
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if not _is_taken(arrow.types, kind):
+            raise InvalidInput(
+                {f"columns.{clip(name)}": [f"is of Arrow type {clip(str(kind))}, which no feature takes"]}
+            )
+
+
+def _is_taken(types: Any, kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        return _is_plain(types, kind.value_type)
+    if not _is_list(types, kind):
+        return _is_plain(types, kind) or bool(types.is_null(kind))
+    for _ in range(_MOST_AXES):
+        if types.is_fixed_size_list(kind) and not kind.list_size:
+            return False
+        kind = kind.value_type
+        if not _is_list(types, kind):
+            return _is_number(types, kind)
+    return False
 
 
 def _is_number(types: Any, kind: Any) -> bool:
@@ -122,6 +129,20 @@ def _is_list(types: Any, kind: Any) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
+def _values(arrow: Any, name: str, column: Any, max_bytes: int) -> Array:
+    types, kind = arrow.types, column.type
+    if types.is_dictionary(kind):
+        indices = column.indices.to_pylist()
+        values = {at: column.dictionary[at].as_py() for at in set(indices) - {None}}
+        return _objects([values.get(at) for at in indices], max_bytes)
+    if _is_list(types, kind):
+        return _nested(types, name, column)
+    if not (_is_number(types, kind) or types.is_boolean(kind)) or (column.null_count and not types.is_floating(kind)):
+        return _objects(column.to_pylist(), max_bytes)
+    numbers: Array = column.to_numpy(zero_copy_only=False)
+    return numbers
+
+
 def _objects(values: Sequence[Any], max_bytes: int) -> Array:
     if sum(len(value) for value in values if type(value) is str) > max_bytes:
         raise RequestEntityTooLarge(f"The texts of the table are larger than {max_bytes} bytes.")
@@ -135,12 +156,10 @@ def _nested(types: Any, name: str, column: Any) -> Array:
     shape = [len(column)]
     while _is_list(types, column.type):
         length, inner = _common_length(types, column), column.flatten()
-        if not length or len(shape) >= _MOST_AXES:
+        if not length:
             raise InvalidInput({f"columns.{clip(name)}": [_NO_NUMBERS]})
         shape.append(length)
         column = inner
-    if not _is_number(types, column.type):
-        raise InvalidInput({f"columns.{clip(name)}": [_NO_NUMBERS]})
     numbers: Array = column.to_numpy(zero_copy_only=False)
     return numbers.reshape(shape)
 

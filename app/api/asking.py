@@ -5,6 +5,7 @@ from typing import Any
 from app.api.current import current_g, current_request
 from app.api.freshness import wanted_freshness
 from app.errors import ModelNotFound
+from app.gateway.caller import Caller
 from app.registry.version import ServedVersion
 from app.services import services
 from app.tensors import Instances, Prediction, Request
@@ -20,6 +21,12 @@ def default_model() -> str:
     if name is None:
         raise ModelNotFound("default", " Set default_model in the deployment file, or name the model in the address.")
     return name
+
+
+def may_see(name: str) -> bool:
+    """Whether the current caller may learn of a model: what lists several shows it these alone."""
+    caller: Caller = current_g().caller
+    return caller.sees(name)
 
 
 def known(name: str, version: str | None) -> ServedVersion:

@@ -35,21 +35,21 @@ from app.services import services
 from app.state.base import StateUnavailable
 from app.telemetry.metrics import tell_refusal
 
-STATUS: dict[type[SluiceError], tuple[int, str]] = {
-    InvalidInput: (422, "invalid-input"),
-    ModelNotFound: (404, "model-not-found"),
-    VersionNotFound: (404, "version-not-found"),
-    ModelNotReady: (503, "model-not-ready"),
-    ModelFailed: (500, "model-failed"),
-    Unauthenticated: (401, "unauthenticated"),
-    Forbidden: (403, "forbidden"),
-    QuotaExceeded: (429, "quota-exceeded"),
-    GateUnavailable: (503, "state-unavailable"),
-    StateUnavailable: (503, "state-unavailable"),
-    Overloaded: (503, "overloaded"),
-    DeadlineExceeded: (504, "deadline-exceeded"),
-    ModelRefused: (422, "model-refused"),
-    TrafficConflict: (409, "traffic-conflict"),
+STATUS: dict[type[SluiceError], int] = {
+    InvalidInput: 422,
+    ModelNotFound: 404,
+    VersionNotFound: 404,
+    ModelNotReady: 503,
+    ModelFailed: 500,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    QuotaExceeded: 429,
+    GateUnavailable: 503,
+    StateUnavailable: 503,
+    Overloaded: 503,
+    DeadlineExceeded: 504,
+    ModelRefused: 422,
+    TrafficConflict: 409,
 }
 """One line per cause. A cause that is missing here is our mistake, and answers 500."""
 
@@ -125,15 +125,15 @@ _SHAPES: Mapping[str, Callable[[int, str, str, Mapping[str, Any] | None], Respon
 
 
 def _from_cause(error: SluiceError) -> Response:
-    status, kind = STATUS.get(type(error), (500, "internal"))
+    status = STATUS.get(type(error), 500)
     if isinstance(error, ModelFailed):
         services().log.error("model_failed", detail=str(error), reason=error.reason)
     tell_refusal(services().metrics, error)
-    answer = problem(status, kind, str(error), getattr(error, "errors", None))
+    answer = problem(status, error.kind, str(error), getattr(error, "errors", None))
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, QuotaExceeded):
         add_refusal(answer.headers, error)
-    elif isinstance(error, Overloaded):
-        answer.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     elif isinstance(error, Unauthenticated):
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

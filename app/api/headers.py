@@ -23,9 +23,8 @@ def add_standing(headers: Headers, standing: Standing | None) -> None:
 
 
 def add_refusal(headers: Headers, error: QuotaExceeded) -> None:
-    """The same for a refusal, and when to come again."""
+    """The same for a refusal."""
     _write(headers, rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
-    headers["Retry-After"] = str(int(error.reset_s) + 1)
 
 
 def _write(headers: Headers, fields: Mapping[str, str]) -> None:

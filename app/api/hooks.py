@@ -1,21 +1,21 @@
 """What happens around every request: its id, its clock, the gate, its line in the access log."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from random import getrandbits
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
 
 from app import passage
-from app.api.access import PUBLIC, declared_scopes
+from app.api.access import PUBLIC, about_every, declared_scopes
 from app.api.current import current_g, current_request
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address, is_trusted
-from app.gateway.caller import Credentials
+from app.gateway.caller import EVERY_MODEL, Credentials
 from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import AccessLog
 from app.telemetry.logs import request_id
@@ -34,7 +34,7 @@ def register_hooks(app: Flask) -> None:
     """
     here: Services = app.extensions[EXTENSION]
     app.before_request(partial(_begin, here.doorkeeping))
-    app.before_request(partial(_admit, here, declared_scopes(app)))
+    app.before_request(partial(_admit, here, declared_scopes(app), about_every(app)))
     app.after_request(partial(_end, here))
 
 
@@ -59,17 +59,23 @@ def _passage(door: Doorkeeping, environ: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _admit(here: Services, scopes: Mapping[str, str]) -> Response | None:
+def _admit(here: Services, scopes: Mapping[str, str], about_all: Collection[str]) -> Response | None:
     """Let the caller in. An address without a route is left to the 404 or 405 that follows."""
     g, request = current_g(), current_request()
     preflight = answer_preflight(here.doorkeeping.cors_origins)
     scope = scopes.get(request.endpoint or "", PUBLIC)
     if preflight is not None or scope == PUBLIC:
         return preflight
-    model = (request.view_args or {}).get("name")
+    model = EVERY_MODEL if request.endpoint in about_all else _model(here, request, scope)
     admission = here.gate.admit(_credentials(request.environ, g.address), scope, model)
     g.caller, g.standing = admission.caller, admission.standing
     return None
+
+
+def _model(here: Services, request: Request, scope: str) -> str | None:
+    """The model that an address is about; predictions without a name are about the default one."""
+    name: str | None = (request.view_args or {}).get("name")
+    return here.registry.default_model if name is None and scope == "predict" else name
 
 
 def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:

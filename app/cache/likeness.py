@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from app.errors import ModelFailed
+from app.runtimes.trial import cut, differs, spread
 from app.tensors import Array, Feed
 
 Run = Callable[[Feed], Mapping[str, Array]]
@@ -23,7 +24,6 @@ _FEWEST, _MOST = 8, 64
 LEAST_S, FEWEST_RUNS = 3 * BUDGET_S, 3 * _FEWEST + 1
 """What a verdict takes: of a model whose rows are quick so much time, of any other so many times a row's."""
 
-_LEAST, _GREATEST = 1e-6, 1e6
 _SEED = 2026
 
 
@@ -61,11 +61,11 @@ def _tried(run: Run, feed: Feed, varied: bool) -> Likeness | None:
     if any(len(array.shape) == 0 or len(array) != count for array in together.values()):
         return Likeness.MIXED
     ends = sorted({0, _alike(count), count // 2, count})
-    if not _equal(together, [run(_cut(sample, start, end)) for start, end in pairwise(ends)]):
+    if not _equal(together, [run(cut(sample, start, end)) for start, end in pairwise(ends)]):
         return Likeness.MIXED
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in together.values()):
         return None
-    alone = [first, *(run(_cut(sample, row, row + 1)) for row in range(1, count))]
+    alone = [first, *(run(cut(sample, row, row + 1)) for row in range(1, count))]
     return Likeness.SAME if _equal(together, alone) else Likeness.APART
 
 
@@ -82,9 +82,7 @@ def _rows_like(feed: Feed, count: int, varied: bool) -> Feed:
         rows = np.take(array, chosen % len(array), axis=0)
         if varied and array.dtype.kind == "f":
             factors = np.random.default_rng(_SEED).uniform(0.5, 1.5, (_MOST, *array.shape[1:]))
-            size = np.abs(rows.astype(np.float64))
-            ordinary = (size > _LEAST) & (size < _GREATEST)
-            rows = (np.where(ordinary, rows, 1) * factors[:count]).astype(array.dtype)
+            rows = spread(rows, factors[:count])
         made[name] = rows
     return made
 
@@ -95,11 +93,7 @@ def _alike(count: int) -> int:
 
 
 def _distinct(feed: Feed) -> bool:
-    return any(bool((array != array[:1]).any()) for array in feed.values())
-
-
-def _cut(feed: Feed, start: int, end: int) -> Feed:
-    return {name: array[start:end] for name, array in feed.items()}
+    return any(map(differs, feed.values()))
 
 
 def _equal(whole: Mapping[str, Array], parts: list[Mapping[str, Array]]) -> bool:

@@ -92,15 +92,18 @@ class CacheReport:
             found.setdefault(label, {})[name] = amount
         return found
 
-    def summary(self) -> dict[str, Any]:
-        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone."""
+    def summary(self, wanted: Callable[[str], bool] = bool) -> dict[str, Any]:
+        """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone.
+
+        ``wanted`` is asked for each model's name; the others are not in the figures.
+        """
         counts = self.counts()
         try:
             pages = self._live_pages()
             store = dict(self._store_holdings()) if self._store_holdings else None
         except StateUnavailable:
             pages, store = [self._page()], None
-        versions = _versions(counts, pages)
+        versions = [one for one in _versions(counts, pages) if wanted(one.label.partition("/")[0])]
         return {
             **headline(added([version.counts for version in versions]), self._usd_per_second),
             "scope": "all workers on this shared state" if store is not None else "this worker",

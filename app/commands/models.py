@@ -1,14 +1,15 @@
 """``flask --app wsgi models``: bring a model in, list, show and verify what is there."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
+from app.commands.choice import chosen_versions
 from app.commands.description import example_command, facts, print_facts
 from app.commands.output import print_json, print_table
 from app.commands.parameters import ROLES, Identifier, Words, read_options
+from app.commands.tune import tune
 from app.errors import ModelRefused
 from app.registry.intake import IntakeRefused, add_version, read_sample, take_in
 from app.registry.loading import load_version
@@ -120,7 +121,7 @@ def show(name: str, version: str | None, as_json: bool) -> None:
     """Show what a version takes and answers; the newest one when none is named."""
     here = services()
     try:
-        manifest = here.registry.repository.manifest(*_chosen(here.registry.repository, name, version)[-1])
+        manifest = here.registry.repository.manifest(*chosen_versions(here.registry.repository, name, version)[-1])
     except ModelRefused as error:
         raise click.ClickException(f"{error}. Correct the file, or add the model again as another version.") from None
     command = example_command(here.address, manifest, here.keyring is not None)
@@ -142,7 +143,7 @@ def verify(ctx: click.Context, name: str | None, version: str | None, as_json: b
     Exits with 1 when one is refused.
     """
     registry = services().registry
-    rows = [_verified(registry, *found) for found in _chosen(registry.repository, name, version)]
+    rows = [_verified(registry, *found) for found in chosen_versions(registry.repository, name, version)]
     if as_json:
         print_json(rows)
     elif rows:
@@ -161,16 +162,4 @@ def _verified(registry: Registry, name: str, version: str) -> dict[str, Any]:
     return row | {"state": "verified", "golden": len(served.manifest.golden), "reason": None}
 
 
-def _chosen(repository: Repository, name: str | None, version: str | None) -> list[tuple[str, str]]:
-    """The versions that were named, oldest first; all when no model was."""
-    every = list(repository.versions())
-    of_model = [found for found in every if name in (None, found[0])]
-    if name is not None and not of_model:
-        near = get_close_matches(name, {found[0] for found in every}, n=1)
-        hint = f"Did you mean '{near[0]}'?" if near else "See: flask --app wsgi models list"
-        raise click.ClickException(f"There is no model '{name}' in {repository.root}. {hint}")
-    chosen = [found for found in of_model if version in (None, found[1])]
-    if version is not None and not chosen:
-        known = ", ".join(found[1] for found in of_model)
-        raise click.ClickException(f"Model '{name}' has no version '{version}'; it has {known}.")
-    return chosen
+models.add_command(tune)

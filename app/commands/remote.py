@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import click
 
@@ -31,8 +31,18 @@ class RemoteFailed(click.ClickException):
         self.wait_s = wait_s
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Urllib would show the API key to whatever address an answer names, and turn a POST into a GET on the way."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None: the answer is an error, which says where it pointed."""
+
+
+_OPENER = build_opener(_NoRedirects)
+
+
 class Remote:
-    """Asks one server."""
+    """Asks one server, and no other that this one may point to."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
         if not url.startswith(("http://", "https://")):
@@ -73,7 +83,7 @@ class Remote:
             sent["X-API-Key"] = self._api_key
         request = Request(self.url + path, data, sent, method=method)  # noqa: S310 - the scheme is checked above
         try:
-            with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             raise _refused(error) from None
@@ -97,6 +107,8 @@ def _refused(error: HTTPError) -> RemoteFailed:
         detail, errors = str(problem["detail"]), problem.get("errors")
     except (ValueError, KeyError, TypeError, OSError):
         detail, errors = str(error.reason), None
+    if 300 <= error.code < 400:
+        detail = f"The server points to {error.headers.get('Location', 'nowhere')!r}; set SLUICE_URL if that is right"
     wait = error.headers.get("Retry-After", "")
     message = f"{detail} ({error.code}){_HINTS.get(error.code, '')}"
     return RemoteFailed(message, error.code, errors, float(wait) if wait.isdecimal() else None)

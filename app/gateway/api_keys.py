@@ -72,8 +72,11 @@ def mint(
 
 
 def successor(hasher: Hasher, old: ApiKey, grace_s: float) -> tuple[str, ApiKey, ApiKey]:
-    """A key that takes over from another: the new key, its record, and the old record, ending after the grace time."""
-    key, new = mint(hasher, old.name, old.role, None, old.models, old.quotas)
+    """A key that takes over from another: the new key, its record, and the old record, ending after the grace time.
+
+    It has the rights of the other and its end: rotating keeps a key safe, and gives nobody more than there was.
+    """
+    key, new = mint(hasher, old.name, old.role, old.expires, old.models, old.quotas)
     ends = time() + grace_s
     ends = ends if old.expires is None else min(ends, old.expires)
     return key, new, replace(old, expires=ends, replaced_by=new.id)

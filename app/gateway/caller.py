@@ -5,6 +5,9 @@ from typing import Literal
 
 Unit = Literal["requests", "rows"]
 
+EVERY_MODEL = "*"
+"""In place of a name, for what tells of all models or changes all: a caller limited to some does not see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

@@ -35,6 +35,14 @@ class Gate(Protocol):
         """
         ...
 
+    def permit(self, caller: Caller, scope: str, model: str | None) -> None:
+        """Let an admitted caller go on to a model that was not known when it came in.
+
+        Raises:
+            Forbidden
+        """
+        ...
+
     def charge_rows(self, caller: Caller, model: str, rows: int) -> None:
         """Count predicted rows of a model.
 
@@ -57,6 +65,9 @@ class OpenGate:
         """See ``Gate.admit``."""
         return self._everybody
 
+    def permit(self, caller: Caller, scope: str, model: str | None) -> None:
+        """See ``Gate.permit``."""
+
     def charge_rows(self, caller: Caller, model: str, rows: int) -> None:
         """See ``Gate.charge_rows``."""
 
@@ -78,15 +89,15 @@ class GuardedGate:
         caller = self._identify(credentials)
         if caller is None:
             self._turn_away(credentials, scope)
-        self._permit(caller, scope, model)
-        standing = self._count(caller, scope)
+        standing = self._count(caller, scope)  # before the scope: being refused, and the line it costs, is not free
+        self.permit(caller, scope, model)
         if scope.endswith(":write"):
             self._audit.record(scope, "allowed", caller.subject, caller.address, name=caller.name, model=model)
         return Admission(caller, standing)
 
     def charge_rows(self, caller: Caller, model: str, rows: int) -> None:
         """See ``Gate.charge_rows``."""
-        self._permit(caller, "predict", model)
+        self.permit(caller, "predict", model)
         if caller.row_quotas:
             self._charge(caller, "predict", caller.row_quotas, rows)
 
@@ -94,7 +105,8 @@ class GuardedGate:
         """See ``Gate.settle``."""
         self._quotas.settle(seat)
 
-    def _permit(self, caller: Caller, scope: str, model: str | None) -> None:
+    def permit(self, caller: Caller, scope: str, model: str | None) -> None:
+        """See ``Gate.permit``."""
         if caller.holds(scope) and (model is None or caller.sees(model)):
             return
         self._audit.record(

@@ -72,12 +72,16 @@ class KeyDesk:
         return record
 
     def rotate(self, key_id: str, grace_s: float) -> tuple[str, ApiKey]:
-        """A successor; the old key stays good for the grace time.
+        """A successor, which ends when the old key would have; the old one stays good for the grace time.
 
         Raises:
             KeyNotFound
+            ValueError: the key has ended already.
         """
-        key, new, old = successor(self._hasher, self._found(key_id), grace_s)
+        found = self._found(key_id)
+        if (state := found.state(time())) != "active":
+            raise ValueError(f"key {key_id} is {state}; make a new one with: flask --app wsgi keys create")
+        key, new, old = successor(self._hasher, found, grace_s)
         self._store.write(new, old)
         self._note("keys:rotate", old, replaced_by=new.id)
         return key, new

@@ -48,6 +48,8 @@ class Quotas:
             QuotaExceeded: one of them has too few left.
             GateUnavailable: shared state is away and ``may_guess`` is False.
         """
+        if not quotas:
+            return None
         whose = (subject, quotas[0].unit)
         due = 0 if self._charged.settled(whose) else units
         taken: list[Reserve] = []

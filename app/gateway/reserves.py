@@ -10,7 +10,7 @@ from app.errors import GateUnavailable
 from app.gateway.caller import Quota, Standing
 from app.state.base import Grant, State, StateUnavailable
 from app.state.memory import Windows
-from app.state.shelf import Shelf, Stock
+from app.state.shelf import Shelf
 
 SHARE = 100
 """A worker reserves this part of a limit; one below it is never reserved ahead."""
@@ -44,14 +44,15 @@ class Supply:
 class Reserve:
     """Units of one quota that this worker has taken and not yet handed out."""
 
-    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_quota", "_remaining", "_subject", "_supply")
+    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_number", "_quota", "_remaining", "_subject", "_supply")
 
     def __init__(self, subject: str, quota: Quota, supply: Supply) -> None:
         self._subject = subject
         self._quota = quota
         self._supply = supply
         self._guard = Lock()
-        kept = supply.shelf.find((subject, quota)) if supply.shelf else None
+        self._number = hash((subject, quota))
+        kept = supply.shelf.find(self._number) if supply.shelf else None
         self._left, self._remaining, self._known_left, self._ends = kept or (0, quota.limit, quota.limit, 0.0)
 
     def take(self, units: int, may_guess: bool) -> Standing:
@@ -94,8 +95,7 @@ class Reserve:
     def _set_aside(self, left: int) -> None:
         self._left = left
         if self._supply.shelf:
-            stock = Stock(left, self._remaining, self._known_left, self._ends)
-            self._supply.shelf.keep((self._subject, self._quota), stock)
+            self._supply.shelf.keep(self._number, left, self._remaining, self._known_left, self._ends)
 
 
 def _key(subject: str, quota: Quota) -> str:

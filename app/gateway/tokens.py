@@ -13,7 +13,7 @@ from time import monotonic, time
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
@@ -53,7 +53,7 @@ class Issuer:
         self._fetch = fetch or _fetch
         self._keys: KeySet | None = None
         self._next_fetch = 0.0
-        self._guard = Lock()
+        self._asking = Lock()
         self._reachable = True
 
     def keys(self, *, renew: bool = False) -> KeySet:
@@ -62,19 +62,21 @@ class Issuer:
         Raises:
             TokenRefused: there never were any.
         """
-        with self._guard:
-            if (self._keys is None or renew) and monotonic() >= self._next_fetch:
-                self._next_fetch = monotonic() + REFRESH_S
-                self._renew()
-            if self._keys is None:
-                raise TokenRefused("the issuer's keys cannot be had")
-            return self._keys
+        if self._keys is None or renew:
+            with self._asking:  # whoever has a key to check with does not wait for this
+                self._renew_if_due()
+        if self._keys is None:
+            raise TokenRefused("the issuer's keys cannot be had")
+        return self._keys
 
     def health(self) -> str:
         """``up``, or ``down`` while the last keys are being used."""
         return "up" if self._reachable else "down"
 
-    def _renew(self) -> None:
+    def _renew_if_due(self) -> None:
+        if monotonic() < self._next_fetch:
+            return
+        self._next_fetch = monotonic() + REFRESH_S
         try:
             metadata = json.loads(self._fetch(f"{self.url}/.well-known/openid-configuration"))
             self._keys = KeySet.import_key_set(json.loads(self._fetch(self._address_of_keys(metadata))))
@@ -135,10 +137,12 @@ class Tokens:
         try:
             decoded = self._decoded(token)
             self._rules.validate(decoded.claims)
+            subject = str(decoded.claims["sub"])[:128]
+            subject.encode()  # half a character cannot be written to any log
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenRefused(f"{type(error).__name__}: {str(error)[:120]}") from None
         claims = decoded.claims
-        return Claims(str(claims["sub"])[:128], _texts(_at(claims, self._role_claim)), float(claims["exp"]))
+        return Claims(subject, _texts(_at(claims, self._role_claim)), float(claims["exp"]))
 
     def _decoded(self, token: str) -> Any:
         try:
@@ -175,9 +179,18 @@ def _trusted(url: str) -> str:
     raise ValueError("the issuer must be reached over https")
 
 
+class _TrustedRedirects(HTTPRedirectHandler):
+    """Follows only where the first address might have gone as well."""
+
+    def redirect_request(self, *args: Any) -> Request | None:
+        """See ``HTTPRedirectHandler``; the last argument is the new address."""
+        _trusted(args[-1])
+        return super().redirect_request(*args)
+
+
 def _fetch(url: str) -> bytes:
     request = Request(_trusted(url), headers={"Accept": "application/json"})  # noqa: S310  the scheme is checked
-    with build_opener().open(request, timeout=TIMEOUT_S) as answer:
+    with build_opener(_TrustedRedirects).open(request, timeout=TIMEOUT_S) as answer:
         document: bytes = answer.read(MAX_DOCUMENT_BYTES + 1)
     if len(document) > MAX_DOCUMENT_BYTES:
         raise ValueError("the document is too large")

@@ -13,9 +13,9 @@ Result = TypeVar("Result")
 
 
 class RuntimeLoader(Protocol):
-    """Turns a model file into a runtime."""
+    """Turns a model file into a runtime. ``digest`` stands for the bytes, where they are hashed already."""
 
-    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str) -> Runtime:
+    def __call__(self, model: bytes, external: Mapping[str, bytes], name: str, digest: str = "") -> Runtime:
         """Raises RuntimeFailed."""
         ...
 
@@ -34,7 +34,9 @@ def load_version(repository: Repository, load_runtime: RuntimeLoader, name: str,
         RuntimeFailed: the engine does not take the model.
     """
     stored = repository.read(name, version)
-    served = ServedVersion(stored.manifest, load_runtime(stored.model, stored.external, name))
+    manifest = stored.manifest
+    digest = repr((manifest.sha256, sorted((manifest.external or {}).items())))
+    served = ServedVersion(manifest, load_runtime(stored.model, stored.external, name, digest))
     served.verify()
     served.learn()
     return served

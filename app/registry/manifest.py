@@ -6,6 +6,7 @@ that names the key, so a typo never silently changes what a feature accepts.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as fields_of
@@ -182,8 +183,8 @@ class ManifestSchema(Schema):
 
     @validates_schema(skip_on_field_errors=True)
     def _agrees_with_itself(self, data: dict[str, Any], **_: Any) -> None:
-        names = [feature.name for feature in data["features"]]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        names = Counter(feature.name for feature in data["features"])
+        repeated = sorted(name for name, times in names.items() if times > 1)
         if repeated:
             raise ValidationError(f"named twice: {', '.join(repeated)}", "features")
         if data.get("entity_key") in names:

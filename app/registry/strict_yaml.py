@@ -4,6 +4,7 @@ A dozen lines of aliases stand for more values than fit into memory, the last of
 and nesting deep enough overruns the C reader's stack and takes the process with it.
 """
 
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -50,10 +51,10 @@ def _refuse_names_that_stand_twice(root: yaml.Node | None) -> None:
     while waiting:
         node = waiting.pop()
         if isinstance(node, yaml.MappingNode):
-            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-            if twice:
-                raise YamlInvalid(f"'{min(twice)}' stands twice, {_line(node)} and after")
+            names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            if names.total() > len(names):
+                twice = min(name for name, times in names.items() if times > 1)
+                raise YamlInvalid(f"'{twice}' stands twice, {_line(node)} and after")
             waiting += [value for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value

@@ -12,12 +12,13 @@ from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
 from app import deadlines, priority
-from app.errors import InvalidInput, ModelFailed, QuotaExceeded
+from app.errors import InvalidInput, ModelFailed, QuotaExceeded, SluiceError
 from app.gateway.addresses import client_address
 from app.gateway.caller import rate_limit_fields
 from app.rpc.call import Call, peer_address, text_metadata
 from app.rpc.pace import SHORT_BYTES, Pace
-from app.rpc.status import CODES, code_of, details_of, retry_after, text_of
+from app.rpc.parts import refuse_many_parts
+from app.rpc.status import CODES, code_of, details_of, text_of
 from app.rpc.threads import Threads
 from app.services import Services
 from app.telemetry.access import AccessLog
@@ -85,7 +86,7 @@ class Door:
     async def _work(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
         """Answer here what is quick, in a thread what may take long, reading a long message included."""
         if len(raw) > SHORT_BYTES:
-            return await self._threads.run(lambda: self._answer(method, _parsed(method, raw), call))
+            return await self._threads.run(lambda: self._answer_long(method, raw, call))
         message = _parsed(method, raw)
         if method.scope == PUBLIC:
             return self._answer(method, message, call)
@@ -102,21 +103,30 @@ class Door:
         self._pace.took(kind, perf_counter() - started, on_loop=True)
         return answer
 
+    def _answer_long(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
+        """Who sends a long message is known, and how much is in it, before it is read."""
+        _begin_work(call)
+        self._admit(method, None, call)
+        refuse_many_parts(raw)
+        message = _parsed(method, raw)
+        if message is not None and call.caller is not None:
+            self._services.gate.permit(call.caller, method.scope, method.about(message)[0] or None)
+        return self._worked(method, message, call)
+
     def _answer(self, method: Method[Any], message: Message | None, call: Call) -> bytes:
-        request_id.set(call.request_id)
-        deadlines.begin(call.seconds, call.arrived)
-        priority.begin(call.metadata.get("x-priority", "").lower() == "bulk")
-        deadlines.check()
-        self._admit(method, message, call)
+        """A message that cannot be read is counted like any other, and its sender asked for a name first."""
+        _begin_work(call)
+        self._admit(method, method.about(message)[0] if message is not None else None, call)
+        return self._worked(method, message, call)
+
+    def _worked(self, method: Method[Any], message: Message | None, call: Call) -> bytes:
         if message is None:
             raise InvalidInput({"message": [f"is no {method.message.DESCRIPTOR.name}"]})
         return method.work(message, call).SerializeToString()
 
-    def _admit(self, method: Method[Any], message: Message | None, call: Call) -> None:
-        """A message that cannot be read is counted like any other, and its sender asked for a name first."""
+    def _admit(self, method: Method[Any], model: str | None, call: Call) -> None:
         if method.scope == PUBLIC:
             return
-        model = method.about(message)[0] if message is not None else None
         admission = self._services.gate.admit(call.credentials, method.scope, model)
         call.caller = admission.caller
         if admission.standing is not None:
@@ -125,9 +135,8 @@ class Door:
     def _refuse(self, context: "ServicerContext[bytes, bytes]", call: Call, error: Exception) -> None:
         """Set the status rather than abort: the exception of an abort would hold the context, and the context it."""
         self._report(error)
-        seconds = retry_after(error)
-        if seconds is not None:
-            call.trailers.append(("retry-after", str(int(seconds) + 1)))
+        if isinstance(error, SluiceError) and error.retry_after is not None:
+            call.trailers.append(("retry-after", str(error.retry_after)))
         if isinstance(error, QuotaExceeded):
             call.say(rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
         call.trailers.append(("grpc-status-details-bin", details_of(error, call.request_id)))
@@ -150,6 +159,13 @@ class Door:
         here.metrics.request(call.path, code.value[0], seconds, call.facts)
         if here.access_log:
             _write_line(here.access_log, call, code, seconds)
+
+
+def _begin_work(call: Call) -> None:
+    request_id.set(call.request_id)
+    deadlines.begin(call.seconds, call.arrived)
+    priority.begin(call.metadata.get("x-priority", "").lower() == "bulk")
+    deadlines.check()
 
 
 def _parsed(method: Method[Any], raw: bytes) -> Message | None:

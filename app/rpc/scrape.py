@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 from app.errors import Forbidden, QuotaExceeded, SluiceError, Unauthenticated
-from app.gateway.caller import Credentials
+from app.gateway.caller import EVERY_MODEL, Credentials
 from app.gateway.gate import Gate
 from app.telemetry.prometheus import Prometheus
 
@@ -56,7 +56,7 @@ class _Scrape(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, b"Only /metrics is here.\n")
             return
         try:
-            self._gate.admit(self._credentials(), SCOPE)
+            self._gate.admit(self._credentials(), SCOPE, EVERY_MODEL)
         except SluiceError as error:
             status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
             self._answer(status, f"{error}\n".encode())

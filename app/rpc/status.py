@@ -26,32 +26,31 @@ from app.errors import (
     ModelRefused,
     Overloaded,
     QuotaExceeded,
+    SluiceError,
     TrafficConflict,
     Unauthenticated,
     VersionNotFound,
 )
 from app.state.base import StateUnavailable
 
-CODES: dict[type[BaseException], tuple[StatusCode, str]] = {
-    InvalidInput: (StatusCode.INVALID_ARGUMENT, "INVALID_INPUT"),
-    ModelNotFound: (StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
-    VersionNotFound: (StatusCode.NOT_FOUND, "VERSION_NOT_FOUND"),
-    ModelNotReady: (StatusCode.UNAVAILABLE, "MODEL_NOT_READY"),
-    ModelFailed: (StatusCode.INTERNAL, "MODEL_FAILED"),
-    ModelRefused: (StatusCode.FAILED_PRECONDITION, "MODEL_REFUSED"),
-    Unauthenticated: (StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
-    Forbidden: (StatusCode.PERMISSION_DENIED, "FORBIDDEN"),
-    QuotaExceeded: (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
-    GateUnavailable: (StatusCode.UNAVAILABLE, "GATE_UNAVAILABLE"),
-    StateUnavailable: (StatusCode.UNAVAILABLE, "STATE_UNAVAILABLE"),
-    TrafficConflict: (StatusCode.ABORTED, "TRAFFIC_CONFLICT"),
-    Overloaded: (StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
-    DeadlineExceeded: (StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
-    asyncio.CancelledError: (StatusCode.CANCELLED, "CANCELLED"),
+CODES: dict[type[BaseException], StatusCode] = {
+    InvalidInput: StatusCode.INVALID_ARGUMENT,
+    ModelNotFound: StatusCode.NOT_FOUND,
+    VersionNotFound: StatusCode.NOT_FOUND,
+    ModelNotReady: StatusCode.UNAVAILABLE,
+    ModelFailed: StatusCode.INTERNAL,
+    ModelRefused: StatusCode.FAILED_PRECONDITION,
+    Unauthenticated: StatusCode.UNAUTHENTICATED,
+    Forbidden: StatusCode.PERMISSION_DENIED,
+    QuotaExceeded: StatusCode.RESOURCE_EXHAUSTED,
+    GateUnavailable: StatusCode.UNAVAILABLE,
+    StateUnavailable: StatusCode.UNAVAILABLE,
+    TrafficConflict: StatusCode.ABORTED,
+    Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+    asyncio.CancelledError: StatusCode.CANCELLED,
 }
 """One line per cause. A cause that is missing here is our mistake: INTERNAL, never UNKNOWN."""
-
-OURS = (StatusCode.INTERNAL, "INTERNAL")
 
 _OURS_SAID = "Something went wrong here. Quote the request id when you report it."
 _MOST_TEXT = 1000
@@ -61,7 +60,7 @@ _MOST_FIELDS = 3000
 
 def code_of(cause: BaseException) -> StatusCode:
     """The status code a call ends with."""
-    return CODES.get(type(cause), OURS)[0]
+    return CODES.get(type(cause), StatusCode.INTERNAL)
 
 
 def text_of(cause: BaseException) -> str:
@@ -71,24 +70,21 @@ def text_of(cause: BaseException) -> str:
 
 def details_of(cause: BaseException, request_id: str) -> bytes:
     """The serialized ``google.rpc.Status``."""
-    code, reason = CODES.get(type(cause), OURS)
-    status = Status(code=code.value[0], message=text_of(cause))
-    for part in (ErrorInfo(reason=reason, domain="sluice"), RequestInfo(request_id=request_id), *_hints(cause)):
+    status = Status(code=code_of(cause).value[0], message=text_of(cause))
+    for part in (ErrorInfo(reason=_reason(cause), domain="sluice"), RequestInfo(request_id=request_id), *_hints(cause)):
         status.details.add().Pack(part)
     return bytes(status.SerializeToString())
 
 
-def retry_after(cause: BaseException) -> float | None:
-    """Seconds after which the same call may succeed."""
-    if isinstance(cause, QuotaExceeded):
-        return cause.reset_s
-    return cause.retry_after_s if isinstance(cause, Overloaded) else None
+def _reason(cause: BaseException) -> str:
+    """The cause's name as google.rpc writes names; of what is not ours, the code's."""
+    kind = cause.kind if isinstance(cause, SluiceError) else code_of(cause).name
+    return kind.upper().replace("-", "_")
 
 
 def _hints(cause: BaseException) -> Sequence[Message]:
-    seconds = retry_after(cause)
-    if seconds is not None:
-        return [RetryInfo(retry_delay=_duration(seconds))]
+    if isinstance(cause, SluiceError) and cause.retry_after_s is not None:
+        return [RetryInfo(retry_delay=_duration(cause.retry_after_s))]
     return [_bad_request(cause.errors)] if isinstance(cause, InvalidInput) else []
 
 

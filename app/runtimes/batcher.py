@@ -34,6 +34,9 @@ _MEASURE_S = 0.25
 CROWD_FADES = 0.9
 """How fast it is forgotten that more came together, per batch."""
 
+_IN_TIME = 0.9
+"""Of the time until a deadline, what may be spent waiting: waking up is not punctual."""
+
 
 def _nobody(rows: int) -> None:
     """Who listens when nobody does."""
@@ -98,7 +101,7 @@ class Batcher:
 
     def _in_turn(self, call: Call) -> list[Any]:
         with self._lock:
-            if len(self._running) < (1 if self.sizing.joins else self._plan.slots):
+            if len(self._running) < self._plan.slots:
                 self._running.append(call.rows)
                 call.batch = [call]
             else:
@@ -121,9 +124,8 @@ class Batcher:
     def _work_ahead(self, call: Call) -> float:
         """Seconds until a call that queues now would begin, when what runs has only just begun."""
         rows, running = self._backlog.rows_before(call), self.sizing.fit.seconds(max(self._running))
-        if self.sizing.joins:
-            return running + self.sizing.seconds_for(rows)
-        return running + self.sizing.fit.seconds(rows) / self._plan.slots
+        seconds = self.sizing.seconds_for(rows) if self.sizing.joins else self.sizing.fit.seconds(rows)
+        return running + seconds / self._plan.slots
 
     def _wait(self, call: Call) -> None:
         """Until the call is done, or is asked to lead; a call whose deadline passes leaves the queue."""
@@ -151,7 +153,7 @@ class Batcher:
     def _gather(self, batch: list[Call], rows: int) -> None:
         """Wait for a fuller batch where that is wanted; the lock is free meanwhile."""
         most = self.sizing.max_rows
-        patience = self._patience(batch[0], rows)
+        patience = self._patience(batch, rows)
         if patience <= 0 or rows >= most:
             return
         until = monotonic() + patience
@@ -161,19 +163,26 @@ class Batcher:
                 self._more.wait(left)
             batch += self._backlog.more(batch[0].kind, most - rows)
 
-    def _patience(self, first: Call, rows: int) -> float:
-        """Seconds to wait for more: the plan's delay, or where it has none, half of what one row takes.
+    def _patience(self, batch: list[Call], rows: int) -> float:
+        """Seconds to wait for more, so that nobody who is in already comes too late."""
+        wait, run = self._wish(batch[0], rows)
+        ends = [call.deadline for call in batch if call.deadline is not None]
+        return min(wait, _IN_TIME * (min(ends) - monotonic()) - run) if ends else wait
+
+    def _wish(self, first: Call, rows: int) -> tuple[float, float]:
+        """Seconds worth waiting: the plan's delay, or where it has none, what one run less would save; and of that run.
 
         The latter only while it is busy, for callers who came together a moment ago: those who were just answered are
         on their way back, and a batch that leaves with the quickest of them makes all others wait for a second one.
         """
-        now = monotonic()
+        now, seconds = monotonic(), self.sizing.fit.seconds
         if self._plan.delay_s:
-            return first.queued + self._plan.delay_s - now
-        single = self.sizing.fit.seconds(1)
-        if self._plan.mode != "auto" or rows >= int(self._crowd) or now - self._ended > single:
-            return 0.0
-        return single / 2 if first.deadline is None else min(single / 2, first.deadline - now - single)
+            return first.queued + self._plan.delay_s - now, seconds(self.sizing.max_rows)
+        missing = min(self.sizing.max_rows, int(self._crowd)) - rows
+        if self._plan.mode != "auto" or not self.sizing.pays or missing <= 0 or now - self._ended > seconds(1):
+            return 0.0, 0.0
+        together = seconds(rows + missing)
+        return seconds(rows) + seconds(missing) - together, together
 
     def _hand_on(self, rows: int, ran: int) -> None:
         with self._lock:

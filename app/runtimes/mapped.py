@@ -46,13 +46,16 @@ class Shelf:
         self._made_for = f"1 {engine} {platform.machine()} {_processor()}"
         self._log = log
 
-    def place(self, model: bytes, external: Mapping[str, bytes], write: Write) -> Path | None:
-        """The file to make a session from; None when the session is to be made from the bytes."""
+    def place(self, model: bytes, external: Mapping[str, bytes], write: Write, digest: str = "") -> Path | None:
+        """The file to make a session from; None when the session is to be made from the bytes.
+
+        ``digest`` is that of all the bytes, where the caller has computed it: for a large model that takes a while.
+        """
         size = len(model) + sum(map(len, external.values()))
         if not self._least or size < self._least:
             return None
         try:
-            return self._found(self._folder / self._key(model, external), size, write)
+            return self._found(self._folder / self._key(digest or _digest_of(model, external)), size, write)
         except Exception as error:  # noqa: BLE001 - a full disk, a folder that is not ours, a model that is not written
             self._log.warning("weights_not_shared", reason=str(error)[:200], effect="each worker has its own copy")
             return None
@@ -98,11 +101,13 @@ class Shelf:
                 if entry.is_dir() and (entry.name.startswith(".") or time() - entry.stat().st_mtime > _KEPT_S):
                     shutil.rmtree(entry)
 
-    def _key(self, model: bytes, external: Mapping[str, bytes]) -> str:
-        digest = hashlib.sha256(self._made_for.encode())
-        for name, data in {"": model, **external}.items():
-            digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
-        return digest.hexdigest()[:40]
+    def _key(self, digest: str) -> str:
+        return hashlib.sha256(f"{self._made_for} {digest}".encode()).hexdigest()[:40]
+
+
+def _digest_of(model: bytes, external: Mapping[str, bytes]) -> str:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in {"": model, **external}.items()}
+    return repr(sorted(digests.items()))
 
 
 def _is_sound(entry: Path) -> bool:

@@ -1,7 +1,8 @@
 """onnxruntime on the CPU.
 
-A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run, and a
-model loaded from bytes cannot reach any other file (onnxruntime refuses its external data unless we give it in memory).
+A file from outside is handed over as bytes, never as a path: the bytes that were hashed are the bytes that run. Where
+such a model names data outside of it, in the branch of an If or as a sparse tensor, onnxruntime would take it from
+files below the working directory; so it is told a folder in which nothing can lie, and gets in memory what it may have.
 Only what this server has laid out itself from such bytes is opened by its path, to be mapped (``mapped``).
 """
 
@@ -29,6 +30,8 @@ _LAY_OUT = {
     "save_external_prepacked_constant_initializers": "1",
 }
 
+_NOWHERE = "/dev/null"
+
 VERSION: str = ort.__version__
 
 ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; the raise is enough
@@ -40,10 +43,15 @@ class OnnxRuntime:
     queued_rows = 0
 
     def __init__(
-        self, model: bytes, external: Mapping[str, bytes] | None = None, threads: int = 1, shelf: Shelf | None = None
+        self,
+        model: bytes,
+        external: Mapping[str, bytes] | None = None,
+        threads: int = 1,
+        shelf: Shelf | None = None,
+        digest: str = "",
     ) -> None:
         source = _Source(model, external or {}, threads)
-        laid_out = shelf.place(model, source.external, source.lay_out) if shelf else None
+        laid_out = shelf.place(model, source.external, source.lay_out, digest) if shelf else None
         session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
@@ -87,6 +95,7 @@ class _Source:
     def open(self, options: Any = None) -> Any:
         """From the bytes."""
         options = options or self._options()
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
         model, files = self._light()
         if files:
             options.add_external_initializers_from_files_in_memory(

@@ -31,7 +31,7 @@ class BatchPlan:
     """How calls of a model are joined. ``max_rows`` None: as many as measured to be useful under ``objective_s``.
 
     ``delay_s`` is how long a batch that is not full waits for more, counted from its oldest call; ``queue_s`` how much
-    work may wait before more is refused; ``slots`` how many calls of a long model run at a time where none are joined.
+    work may wait before more is refused; ``slots`` how many runs go on at a time where calls wait for each other.
     """
 
     mode: Literal["auto", "on", "off"] = "auto"
@@ -45,6 +45,7 @@ class BatchPlan:
 class Sizing:
     """``joins``: calls run together, ``max_rows`` of them at most; ``queues``: they wait for each other, joined or not.
 
+    ``pays``: running together was measured to be cheaper, and is not only asked for or being tried.
     Written under the batcher's lock, read without.
     """
 
@@ -52,6 +53,7 @@ class Sizing:
         self.fit = Fit()
         self.joins = self.queues = plan.mode == "on"
         self.max_rows = plan.max_rows or UNMEASURED_ROWS
+        self.pays = False
         self._plan = plan
         self._mixes: bool | None = None
         self._trying = False
@@ -92,7 +94,7 @@ class Sizing:
     def _decide(self) -> None:
         plan, single = self._plan, self.fit.row_seconds(1)
         asked, useful = plan.mode == "on", self.fit.useful(plan.objective_s)
-        pays = self._pays(single, min(useful, plan.max_rows or useful))
+        pays = self.pays = self._pays(single, min(useful, plan.max_rows or useful))
         trial = self.fit.untried_above(useful, plan.objective_s) if pays or single > LONG_S else None
         if plan.max_rows is None and single:
             self.max_rows = trial or (useful if pays or asked else 1)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from app.runtimes.base import RuntimeFailed
-from app.tensors import Feed
+from app.tensors import Array, Feed
 
 Run = Callable[[Feed], list[Any]]
 
 _MOST_ROWS = 3
+_LEAST, _GREATEST = 1e-6, 1e6
 _TOLERANCE = 1e-3
 """Of the largest number of an output: more than kernels for different sizes differ by, less than any mixing does."""
 
@@ -30,6 +31,22 @@ def mixes_rows(run: Run, rows: Feed) -> bool | None:
         except RuntimeFailed:
             continue
     return None
+
+
+def spread(rows: Array, factors: Array) -> Array:
+    """Float rows times factors. What would not vary so (0, NaN), or would drown the rest (1e30), becomes 1 first."""
+    size = np.abs(rows.astype(np.float64))
+    ordinary = (size > _LEAST) & (size < _GREATEST)
+    made: Array = (np.where(ordinary, rows, 1) * factors).astype(rows.dtype)
+    return made
+
+
+def differs(rows: Array) -> bool:
+    """Whether any row is another than the first; NaN is no other than NaN."""
+    other = rows != rows[:1]
+    if rows.dtype.kind == "f":
+        other &= ~(np.isnan(rows) & np.isnan(rows[:1]))
+    return bool(other.any())
 
 
 def cut(feed: Feed, start: int, end: int) -> Feed:
@@ -68,13 +85,13 @@ def _varied(rows: Feed) -> Feed:
     for name, array in rows.items():
         some = np.take(array, np.arange(_MOST_ROWS) % len(array), axis=0)
         if array.dtype.kind == "f":
-            some = (some * np.random.default_rng(0).uniform(0.5, 1.5, some.shape)).astype(array.dtype)
+            some = spread(some, np.random.default_rng(0).uniform(0.5, 1.5, some.shape))
         made[name] = some
     return made
 
 
 def _distinct(sample: Feed, count: int) -> bool:
-    return count > 1 and any(bool((array[0] != array[-1]).any()) for array in sample.values())
+    return count > 1 and any(map(differs, sample.values()))
 
 
 def _equal(together: list[Any], alone: list[list[Any]], count: int) -> bool:

@@ -10,6 +10,8 @@ from app.errors import SluiceError
 class StateUnavailable(SluiceError):
     """Shared state cannot be reached or will not take the write. Callers go on by their stated policy."""
 
+    kind = "state-unavailable"
+
     def __init__(self, reason: str) -> None:
         super().__init__(f"Shared state is away ({reason}); try again when /health/ready says that it is up.")
         self.reason = reason

@@ -6,7 +6,6 @@ callers' units with it.
 
 import mmap
 import os
-from collections.abc import Hashable
 from pathlib import Path
 from struct import Struct
 from time import monotonic
@@ -15,7 +14,8 @@ from typing import NamedTuple
 PLACES = 1 << 14
 
 PLACE = Struct("<qqqqd")
-"""Hash of the key, then a ``Stock``."""
+"""The number of what it is for, then a ``Stock``."""
+_NUMBER = Struct("<q")
 
 
 class Stock(NamedTuple):
@@ -28,7 +28,10 @@ class Stock(NamedTuple):
 
 
 class Shelf:
-    """Keys share a place when their hashes do; whoever comes second, while the first's window lasts, keeps nothing."""
+    """What each number stands for is its user's business: a hash will do, which is equal in all forks of one master.
+
+    Numbers may share a place; whoever comes second, while the first's window lasts, keeps nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         size = PLACES * PLACE.size
@@ -39,19 +42,17 @@ class Shelf:
         finally:
             os.close(descriptor)
 
-    def find(self, key: Hashable) -> Stock | None:
-        """What lies there for a key, None when its window is over or nothing was ever kept."""
-        number = hash(key)
+    def find(self, number: int) -> Stock | None:
+        """What lies there under a number, None when its window is over or nothing was ever kept."""
         held, *stock = PLACE.unpack_from(self._places, _at(number))
         found = Stock(*stock)
         return found if held == number and found.ends > monotonic() else None
 
-    def keep(self, key: Hashable, stock: Stock) -> None:
-        """Replace what lies there for a key."""
-        number = hash(key)
-        held, *_, ends = PLACE.unpack_from(self._places, _at(number))
-        if held == number or ends <= monotonic():
-            PLACE.pack_into(self._places, _at(number), number, *stock)
+    def keep(self, number: int, left: int, remaining: int, known_left: int, ends: float) -> None:
+        """Replace what lies there under a number: a ``Stock``, taken apart since this is on every request's way."""
+        at = _at(number)
+        if _NUMBER.unpack_from(self._places, at)[0] == number or PLACE.unpack_from(self._places, at)[-1] <= monotonic():
+            PLACE.pack_into(self._places, at, number, left, remaining, known_left, ends)
 
 
 def _at(number: int) -> int:

@@ -8,7 +8,7 @@ from time import monotonic
 import orjson
 
 from app.api.errors import STATUS, problem_document
-from app.errors import Overloaded, SluiceError
+from app.errors import SluiceError
 
 LINGER_SECONDS = 1.0
 """How long a client may take to read an answer and hang up before the connection is taken from it."""
@@ -28,12 +28,12 @@ def refusal(status: int, reason: str, request_id: str | None) -> bytes:
 
 def quick_refusal(error: SluiceError, request_id: str, inference: bool) -> bytes:
     """The same answer that a request thread would give, for a connection that goes on."""
-    status, kind = STATUS[type(error)]
+    status = STATUS[type(error)]
     if inference:
         kind_of_body, body = "json", orjson.dumps({"error": str(error)})
     else:
-        kind_of_body, body = "problem+json", problem_document(status, kind, str(error), request_id)
-    later = f"Retry-After: {max(1, round(error.retry_after_s))}\r\n" if isinstance(error, Overloaded) else ""
+        kind_of_body, body = "problem+json", problem_document(status, error.kind, str(error), request_id)
+    later = "" if error.retry_after is None else f"Retry-After: {error.retry_after}\r\n"
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nX-Request-ID: {request_id}\r\n{later}"
         f"Content-Type: application/{kind_of_body}\r\nX-Content-Type-Options: nosniff\r\n"

@@ -166,7 +166,7 @@ class QueueingWorker(ThreadWorker):
 
     def _tell(self, conn: Any, seen: Glance, request_id: str, error: SluiceError) -> None:
         """What a thread would have told the observers and the access log."""
-        here, status = self.services, STATUS[type(error)][0]
+        here, status = self.services, STATUS[type(error)]
         seconds = error.waited_s if isinstance(error, DeadlineExceeded) else 0.0
         tell_refusal(here.metrics, error)
         here.metrics.request("", status, seconds, {})

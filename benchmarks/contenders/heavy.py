@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from benchmarks.contenders.contender import WORKERS, Contender
-from benchmarks.contenders.servers import bentoml, litserve, mlserver
+from benchmarks.contenders.contender import Contender
+from benchmarks.contenders.servers import BESIDE, bentoml, litserve, mlserver
 from benchmarks.contenders.sluice import sluice
 from benchmarks.doors.dialects import Dialect
 from benchmarks.doors.door import Door
@@ -16,7 +16,7 @@ MOST = 32
 ADAPTIVE = {
     "MLSERVER_MODEL_MAX_BATCH_SIZE": str(MOST),
     "MLSERVER_MODEL_MAX_BATCH_TIME": "0.005",
-    "MLSERVER_PARALLEL_WORKERS": str(WORKERS),
+    **BESIDE,
 }
 
 

@@ -16,6 +16,7 @@ from benchmarks.environment import Environment
 from benchmarks.workload import MODELS, Workload
 
 BOTH: Mapping[str, Door] = {"one": HttpDoor("/predict", ONE), "many": HttpDoor("/predict_many", MANY)}
+BESIDE = {"MLSERVER_PARALLEL_WORKERS": str(WORKERS)}
 MLSERVER_PORTS = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_METRICS_PORT")
 
 
@@ -25,6 +26,7 @@ def servers(workload: Workload) -> tuple[Contender, ...]:
     ports = ("MLSERVER_GRPC_PORT", "MLSERVER_HTTP_PORT", "MLSERVER_METRICS_PORT")
     return (
         mlserver(workload, "mlserver", "MLServer"),
+        mlserver(workload, "mlserver_workers", "MLServer, two workers beside it", BESIDE),
         mlserver(workload, "mlserver_grpc", "MLServer over gRPC", doors=grpc, ports=ports),
         bentoml(workload, "bentoml", "BentoML"),
         litserve(workload, "litserve", "LitServe"),
@@ -42,7 +44,7 @@ def mlserver(
     doors: Mapping[str, Door] | None = None,
     ports: tuple[str, ...] = MLSERVER_PORTS,
 ) -> Contender:
-    """With the small model in its own process: with workers beside it answers a third to two thirds of the requests."""
+    """With the model in its own process, unless ``more`` says otherwise."""
     known = MODELS[model].name
     http = HttpDoor(f"/v2/models/{known}/infer", V2)
     variables = {
@@ -76,10 +78,10 @@ def litserve(workload: Workload, name: str, title: str, model: str = "trees", ba
 
 
 def _azure(workload: Workload) -> Contender:
-    start = ("-m", "azureml_inference_server_http", "--entry_script", "azure_score.py", "--port", "{port}")
-    start = (*start, "--worker_count", str(WORKERS))
+    start = ("-m", "azureml_inference_server_http", "--entry_script", "azure_score.py")
+    place = ("--port", "{port}", "--worker_count", str(WORKERS))
     http: Mapping[str, Door] = {"one": HttpDoor("/score", ONE), "many": HttpDoor("/score", MANY)}
-    parts: dict[str, Any] = {"command": start, "doors": http, "variables": {"AZUREML_MODEL_DIR": "."}}
+    parts: dict[str, Any] = {"command": (*start, *place), "doors": http, "variables": {"AZUREML_MODEL_DIR": "."}}
     return _server(workload, "azure", "Azure ML inference server", "azure", **parts)
 
 

@@ -47,7 +47,7 @@ def sluices(workload: Workload, redis: str) -> tuple[Contender, ...]:
             "Sluice over gRPC, without keys",
             command=("-m", "app.rpc"),
             doors=grpc,
-            ports=("SLUICE_GRPC_PORT",),
+            ports=("SLUICE_GRPC_PORT", "SLUICE_GRPC_METRICS_PORT"),
         ),
     )
 

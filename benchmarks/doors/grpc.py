@@ -55,7 +55,11 @@ class GrpcDoor:
             )
             for at in range(CLIENTS)
         ]
-        told = [_told(client, load.seconds + 60) for client in clients]
+        try:
+            told = [_told(client, load.seconds + 60) for client in clients]
+        finally:
+            for client in clients:
+                client.kill()
         summed = ("requests", "requests_per_s", "errors")
         return Figures(**{key: (sum if key in summed else max)(one[key] for one in told) for key in told[0]})
 

@@ -16,6 +16,7 @@ from benchmarks.doors.door import AnswerWrong, Figures, Load, LoadFailed
 from benchmarks.rows import pool
 
 SCRIPT = Path(__file__).resolve().parent / "predict.lua"
+OPTIONS = ("--timeout", "30s", "-s", str(SCRIPT))
 CLIENT_THREADS = 2
 ASK_LIMIT_S = 10
 
@@ -52,7 +53,7 @@ class HttpDoor:
     def load(self, port: int, load: Load) -> Figures:
         """See ``Door``."""
         threads = min(CLIENT_THREADS, load.connections)
-        client = ["wrk", f"-t{threads}", f"-c{load.connections}", f"-d{load.seconds}s", "-s", str(SCRIPT)]
+        client = ["wrk", f"-t{threads}", f"-c{load.connections}", f"-d{load.seconds}s", *OPTIONS]
         told = _told([*client, f"http://127.0.0.1:{port}", "--", *self._script(load)])
         answered = told["requests"] - told["errors"]["status"]
         return Figures(

@@ -28,4 +28,7 @@ def _told(port: int, asked: dict[str, Any], limit_s: float) -> Any:
     with socket.create_connection(("127.0.0.1", port), timeout=limit_s) as connection:
         connection.sendall(orjson.dumps(asked) + b"\n")
         with connection.makefile("rb") as lines:
-            return orjson.loads(lines.readline())
+            line = lines.readline()
+    if not line:
+        raise ConnectionError("it closed the connection")
+    return orjson.loads(line)

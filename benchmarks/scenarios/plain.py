@@ -2,7 +2,7 @@
 
 from benchmarks.scenarios.scenario import Goal, Scenario
 
-SERVERS = ("mlserver", "bentoml", "litserve", "azure", "mlflow")
+SERVERS = ("mlserver", "mlserver_workers", "bentoml", "litserve", "azure", "mlflow")
 
 PLAIN = (
     Scenario(

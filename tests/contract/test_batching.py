@@ -11,7 +11,7 @@ import pytest
 from app.registry.repository import Repository
 from tests.client import message, read_answer
 from tests.models import trap
-from tests.programs import HOST
+from tests.programs import HOST, wait_until
 from tests.servers import Server
 
 ROWS = 10_000
@@ -87,6 +87,11 @@ class Clients:
                 self.wrong.append(wrong)
 
 
+def _shown(server: Server) -> dict[str, float]:
+    lines = server.get("/metrics").body.decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+
 def test_no_answer_is_swapped_and_no_neighbour_fails(batching: Server) -> None:
     clients = Clients(batching.port)
     clients.run()
@@ -94,3 +99,10 @@ def test_no_answer_is_swapped_and_no_neighbour_fails(batching: Server) -> None:
     assert clients.counts == {"gone": ROWS // 5, "poison": ROWS // 20, "good": ROWS * 15 // 20}
     after = batching.post("/v1/models/trap/predict", {"features": [4, 0]})
     assert after.json()["prediction"] == 4
+    waiting = 'sluice_model_queue_rows{model="trap",version="v1"}'
+    wait_until(lambda: _shown(batching)[waiting] == 0, 10, "every worker to show that nobody waits")
+    shown = _shown(batching)
+    rows, runs = (shown[f'sluice_batch_rows_{what}{{model="trap"}}'] for what in ("sum", "count"))
+    assert clients.counts["good"] < rows <= ROWS
+    assert runs < rows, "some ran together"
+    assert shown["sluice_queue_room"] >= 2 * 16

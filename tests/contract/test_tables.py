@@ -304,14 +304,14 @@ def test_values_that_need_no_bytes(tiny: Server) -> None:
     many = 2_000_000_000
     ends = pa.array([0, many], pa.int32())
     empty = pa.Array.from_buffers(pa.list_(pa.float32(), 0), many, [None], children=[pa.array([], pa.float32())])
-    for column, says in (
-        (pa.ListArray.from_arrays(ends, pa.nulls(many)), "must hold numbers"),
-        (pa.FixedSizeListArray.from_arrays(pa.nulls(many), many), "must hold numbers"),
-        (pa.ListArray.from_arrays(ends, empty), "must hold numbers"),
-        (pa.DictionaryArray.from_arrays(pa.array([0]), pa.nulls(many)), "which no feature takes"),
+    for column in (
+        pa.ListArray.from_arrays(ends, pa.nulls(many)),
+        pa.FixedSizeListArray.from_arrays(pa.nulls(many), many),
+        pa.ListArray.from_arrays(ends, empty),
+        pa.DictionaryArray.from_arrays(pa.array([0]), pa.nulls(many)),
     ):
         answer = send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict")
-        refused(answer, 422, "columns.pixels", says)
+        refused(answer, 422, "columns.pixels", "which no feature takes")
         quickly(tiny, answer)
 
 
@@ -325,7 +325,7 @@ def test_lists_in_lists_in_lists(tiny: Server) -> None:
 @pytest.mark.parametrize("cells", [["1", "2_0", "3"], [True, False, True], [Decimal(1), Decimal(2), Decimal(3)]])
 def test_lists_of_what_is_no_number(tiny: Server, cells: list[Any]) -> None:
     answer = send_arrow(tiny, {"pixels": pa.array([[cells, cells]])}, "/v1/models/image/predict")
-    refused(answer, 422, "columns.pixels", "must hold numbers")
+    refused(answer, 422, "columns.pixels", "which no feature takes")
 
 
 def test_shared_values_that_are_lists(tiny: Server) -> None:
@@ -336,6 +336,50 @@ def test_shared_values_that_are_lists(tiny: Server) -> None:
 def test_rows_that_need_no_bytes(tiny: Server) -> None:
     refused(send_arrow(tiny, {"f0": pa.nulls(10_000_000)}, LINEAR), 422, "columns", "more rows than one request takes")
     refused(send_arrow(tiny, {"f0": pa.nulls(0), "f1": pa.nulls(0)}, LINEAR), 422, "columns", "at least one row")
+
+
+def _many_from_few() -> dict[str, pa.Array]:
+    """Columns of one row that a few bytes, or at most a bit each, make thirty million values of."""
+    count = 30_000_000
+    nulls, no_length = (
+        pa.nulls(count),
+        pa.FixedSizeListArray.from_buffers(pa.list_(pa.int8(), 0), count, [None], children=[pa.array([], pa.int8())]),
+    )
+    offsets, index = pa.array([0, count], pa.int32()), pa.array([0], pa.int8())
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([count], pa.int32()), pa.array([1.0]))
+    starts, sizes = pa.array(np.zeros(3000, "i4")), pa.array(np.full(3000, 10_000, "i4"))
+    views = pa.ListViewArray.from_arrays(starts, sizes, pa.array(np.zeros(10_000)))
+    shared = pa.DictionaryArray.from_arrays(pa.array(np.zeros(3000, "i1")), pa.array(["x" * 10_000]))
+    return {
+        "fixed": pa.FixedSizeListArray.from_arrays(nulls, count),
+        "list": pa.ListArray.from_arrays(offsets, nulls),
+        "dictionary": pa.DictionaryArray.from_arrays(index, pa.FixedSizeListArray.from_arrays(nulls, count)),
+        "runs": pa.ListArray.from_arrays(offsets, runs),
+        "views": pa.ListArray.from_arrays(pa.array([0, 3000], pa.int32()), views),
+        "texts": pa.ListArray.from_arrays(pa.array([0, 3000], pa.int32()), shared),
+        "no-length": pa.FixedSizeListArray.from_arrays(no_length, count),
+    }
+
+
+@pytest.mark.parametrize("kind", ["fixed", "list", "dictionary", "runs", "views", "texts", "no-length"])
+def test_a_few_bytes_that_stand_for_many_values(tiny: Server, kind: str) -> None:
+    body = stream({"pixels": _many_from_few()[kind]})
+    assert len(body) < 200_000
+    answer = send_arrow(tiny, body, "/v1/models/image/predict")
+    refused(answer, 422, "columns.pixels", "which no feature takes")
+    quickly(tiny, answer)
+
+
+def test_truths_of_a_bit_each_are_no_numbers(tiny: Server) -> None:
+    body = stream({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(30_000_000, np.bool_)), 30_000_000)})
+    refused(send_arrow(tiny, body, "/v1/models/image/predict"), 422, "columns.pixels", "which no feature takes")
+
+
+def test_a_dictionary_is_read_as_far_as_it_is_used(tiny: Server) -> None:
+    cities = pa.DictionaryArray.from_arrays(pa.array([1, None, 1], pa.int8()), pa.array(["Bern", "Oslo"]))
+    refused(send_arrow(tiny, good_columns(3, city=cities)), 422, "columns.city[1]", "must not be null")
+    cities = pa.DictionaryArray.from_arrays(pa.array([1, 1, 1], pa.int8()), pa.array(["Bern", "Oslo"]))
+    assert predictions(send_arrow(tiny, good_columns(3, city=cities))) == [44.5] * 3
 
 
 def test_other_kinds_of_body(tiny: Server) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.gatehouse import Issuer, guarded
@@ -127,6 +128,19 @@ def test_nothing_a_token_points_to_is_fetched(house: tuple[Server, Issuer]) -> N
 @pytest.mark.parametrize("token", ["a", "a.b", "....", "e30.e30.", "x" * 8000, "{}.{}.{}", "%00.%00.%00"])
 def test_what_is_no_token_is_refused(house: tuple[Server, Issuer], token: str) -> None:
     assert _ask(house[0], token) == 401
+
+
+def test_a_subject_that_no_log_can_hold_is_refused(house: tuple[Server, Issuer]) -> None:
+    server, issuer = house
+    key, ends = issuer.keys[-1], int(time.time()) + 300
+    claims = f'{{"iss": "{issuer.url}", "aud": "sluice", "exp": {ends}, "roles": ["sluice-predictor"], "sub": "%s"}}'
+
+    def token(subject: str) -> str:
+        body = (claims % subject).encode()
+        return jws.serialize_compact({"alg": "RS256", "kid": key.kid}, body, key, algorithms=["RS256"])
+
+    assert _ask(server, token("half a character")) == 200
+    assert _ask(server, token(r"half a \ud800 character")) == 401
 
 
 def test_new_keys_are_learned_and_the_last_good_ones_kept(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-"""Clients nobody here wrote, over HTTP, unchanged and with their defaults: tritonclient and kserve."""
+"""Clients nobody here wrote, over HTTP, unchanged and with their defaults: tritonclient, kserve, MLflow's and curl."""
 
+import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.registry.repository import Repository
-from tests.clients.environments import KSERVE, TRITON, drive
-from tests.models import everything, identity
+from tests.clients.environments import KSERVE, MLFLOW, TRITON, drive
+from tests.models import everything, identity, linear
 from tests.programs import HOST
 from tests.servers import Server
 
@@ -82,3 +84,43 @@ def test_kserve(two_models: Server) -> None:
     assert seen["json"] == {"Y": ROWS, "id": "id-1"}
     assert seen["refusal"][0] == 400
     assert SHAPE in seen["refusal"][1]
+
+
+PAIRS, SUMS = [[1.0, 2.0], [3.0, 4.0], [5.5, -6.0]], [5.5, 11.5, -6.0]
+
+
+@pytest.fixture(scope="module")
+def one_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """``linear``, which is then the default, as where a container holds one model."""
+    folder = tmp_path_factory.mktemp("deployed")
+    linear().add(Repository(folder / "models"))
+    with Server(folder, models=folder / "models") as running:
+        yield running
+
+
+def test_mlflow(one_model: Server) -> None:
+    """The client that MLflow uses for its own scoring server, and ``mlflow.deployments``' reading of the answer."""
+    seen = drive(MLFLOW, "mlflow_scoring.py", {"host": HOST, "port": one_model.port, "rows": PAIRS})
+    assert seen["version"]
+    ways = ("frame", "frame in another order", "array", "lists")
+    assert [seen[way] for way in ways] == [SUMS] * len(ways)
+    assert "error code 400" in seen["refusal"]
+    assert "f1: is missing" in seen["refusal"]
+    assert "params: are not supported" in seen["parameters"]
+
+
+DOCUMENTED = [
+    ("application/json", {"dataframe_split": {"columns": ["f0", "f1"], "data": PAIRS}}),
+    ("application/json", {"dataframe_records": [{"f0": first, "f1": second} for first, second in PAIRS]}),
+    ("application/json", {"instances": PAIRS}),
+    ("application/json", {"inputs": PAIRS}),
+    ("text/csv", "f0,f1\n1,2\n3,4\n5.5,-6\n"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), DOCUMENTED)
+def test_curl_as_mlflow_documents_it(one_model: Server, kind: str, body: Any) -> None:
+    data = body if isinstance(body, str) else json.dumps(body)
+    command = ["curl", "-sS", f"{one_model.url}/invocations", "-H", f"Content-Type: {kind}", "--data-binary", data]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(told.stdout) == {"predictions": SUMS}

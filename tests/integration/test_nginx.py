@@ -182,6 +182,7 @@ def test_what_nginx_refuses_itself(plain: Front) -> None:
     problem(plain.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
     problem(plain.send(message("TRACE", "/health")), 405)
     problem(plain.get("/metrics"), 404)
+    assert {plain.get(path).status for path in ("//metrics", "///metrics", "/%2fmetrics", "/%2F/metrics")} == {404}
     problem(plain.send(b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n"), 505)
     problem(
         plain.send(message("POST", PREDICT, b"x", {"Transfer-Encoding": "gzip", "Content-Length": ""})),

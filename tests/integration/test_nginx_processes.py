@@ -46,7 +46,7 @@ def behind(tmp_path: Path, redis_server: RedisServer) -> Iterator[Behind]:
     quotas = [f"--quota=requests={LIMIT}/hour", f"--quota=rows={LIMIT}/hour"]
     caller, viewer = make_key(tmp_path / "data", "predictor", *quotas), make_key(tmp_path / "data", "viewer")
     more = {"WEB_CONCURRENCY": "2", "SLUICE_CACHE": "off", "SLUICE_TRUSTED_PROXIES": HOST}
-    env = guarded(tmp_path / "data", SLUICE_REDIS_URL=redis_server.url, **more)
+    env = guarded(tmp_path / "data", SLUICE_REDIS_URL=f"{redis_server.url}?socket_timeout=2", **more)
     with (
         Server(tmp_path / "server", env, repository.root) as server,
         Front(tmp_path / "nginx", [f"{HOST}:{server.port}"], *GENEROUS) as front,

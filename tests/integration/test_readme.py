@@ -1,15 +1,19 @@
 """What the README shows is what happens."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.certificates import self_signed
 from tests.conftest import StartServer
-from tests.programs import ROOT
+from tests.gatehouse import guarded
+from tests.programs import ROOT, wait_until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KEY = "dev-key-of-the-readme-test-only"
@@ -43,6 +47,52 @@ def test_pasting_a_call_prints_what_stands_below_it(
     assert len(answer.pop("request_id")) == len(wanted.pop("request_id"))
     for key, value in wanted.items():
         assert answer[key] == _near(value), key
+
+
+def _secure_it(folder: Path) -> list[str]:
+    """The commands of "Secure it" with this test's certificate; all but the start of the server."""
+    block = README.partition("## Secure it")[2].partition("```sh\n")[2].partition("```")[0]
+    certificate, key = self_signed(folder)
+    for written, here in {
+        ".venv/bin/python": sys.executable,
+        ".venv/bin/flask": f"{sys.executable} -m flask",
+        "api.pem": str(certificate),
+        "api.key": str(key),
+        "sluice.conf": str(folder / "sluice.conf"),
+    }.items():
+        assert written in block
+        block = block.replace(written, here)
+    *commands, start = block.replace("\\\n", " ").splitlines()
+    assert start.startswith("SLUICE_TRUSTED_PROXIES=127.0.0.1 make run")
+    return commands
+
+
+def test_secure_it(start_server: StartServer, tmp_path: Path) -> None:
+    """Line by line, at a server that runs meanwhile."""
+    server = start_server(guarded(tmp_path, SLUICE_TRUSTED_PROXIES="127.0.0.1"))
+    env = os.environ | guarded(tmp_path)
+
+    def run(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    create, *rest = _secure_it(tmp_path)
+    made = run(create)
+    (secret,) = re.findall(r"slu_[a-z0-9]+_[\w-]+", made)
+    key_id = secret.split("_")[1]
+    wait_until(lambda: server.get("/v1/models", {"X-API-Key": secret}).status == 200, 5, "the key to be known")
+    listed, rotate, revoke, render = (line.replace(" ID ", f" {key_id} ") for line in rest)
+    assert key_id in run(listed)
+    (successor,) = re.findall(r"slu_[a-z0-9]+_[\w-]+", run(rotate))
+    wait_until(lambda: server.get("/v1/models", {"X-API-Key": successor}).status == 200, 5, "the new key to be known")
+    assert server.get("/v1/models", {"X-API-Key": secret}).status == 200
+    run(revoke)
+    wait_until(lambda: server.get("/v1/models", {"X-API-Key": secret}).status == 401, 2, "the old key to be refused")
+    run(render)
+    assert "ssl_certificate" in (tmp_path / "sluice.conf").read_text()
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", README))

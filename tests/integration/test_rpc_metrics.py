@@ -89,14 +89,16 @@ def test_statsd_hears_of_every_call(pair: RpcServer, statsd: StatsdHost) -> None
 
 def test_scrapes_pass_the_gate(tmp_path: Path, models: Path) -> None:
     viewer, predictor = make_key(tmp_path / "data", "viewer"), make_key(tmp_path / "data", "predictor")
+    limited = make_key(tmp_path / "data", "viewer", "--model", "linear")
     with RpcServer(tmp_path / "server", guarded(tmp_path / "data"), models) as server:
         refused = server.get("/metrics")
         assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert server.get("/metrics", predictor.header).status == 403
+        assert server.get("/metrics", limited.header).status == 403, "they tell of every model"
         assert server.get("/metrics", viewer.header).status == 200
         assert server.get("/metrics", {"Authorization": f"Bearer {viewer.key}"}).status == 200
         audit = (tmp_path / "data" / "audit.jsonl").read_text()
-        assert audit.count('"action":"metrics:read"') == 2
+        assert audit.count('"action":"metrics:read"') == 3
 
 
 def test_scrapers_that_say_nothing_stop_nobody(pair: RpcServer) -> None:

@@ -39,7 +39,7 @@ class Pipeline:
         self.state = MemoryState(folder / "var")
         registry = Registry(
             repository,
-            lambda model, external, _: OnnxRuntime(model, external),
+            lambda model, external, *_: OnnxRuntime(model, external),
             LOG,
             default_versions={models[0].manifest.name: models[0].manifest.version},
         )

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, g
 
-from app.api.access import needs
+from app.api.access import about_every_model, needs
+from app.api.asking import may_see
 from app.api.bodies import read_json
 from app.api.cache_stats.schemas import CacheStatsSchema, ClearedSchema, WarmedSchema
 from app.api.json import json_response
@@ -19,11 +20,12 @@ blueprint = Blueprint("cache_stats", __name__)
 @needs("stats:read")
 def cache_stats() -> Any:
     """Hits, misses, money saved, and whether each tier pays."""
-    return json_response(CacheStatsSchema().dump(services().cache_report.summary()))
+    return json_response(CacheStatsSchema().dump(services().cache_report.summary(may_see)))
 
 
 @blueprint.post("/v1/cache/clear")
 @needs("cache:write")
+@about_every_model
 def clear() -> Any:
     """Forget every remembered answer, in every worker."""
     services().cache_report.clear()

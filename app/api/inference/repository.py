@@ -9,6 +9,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.api.access import needs
+from app.api.asking import may_see
 from app.api.bodies import parse_object, read_bytes
 from app.api.inference.schemas import RepositoryEntrySchema, RepositoryScopeSchema
 from app.api.json import json_response
@@ -24,11 +25,11 @@ blueprint = Blueprint("repository", __name__, url_prefix="/repository")
 @blueprint.post("/index")
 @needs("models:read")
 def index() -> Response:
-    """Every version in the repository, and why some are not served. ``{"ready": true}`` leaves those out."""
+    """Every version the caller may see, and why some are not served. ``{"ready": true}`` leaves those out."""
     only_ready = _body().get("ready", False)
     if type(only_ready) is not bool:
         raise InvalidInput({"ready": ["must be true or false"]})
-    entries = [entry for model in services().registry.models.values() for entry in _entries(model)]
+    entries = [entry for model in _models() for entry in _entries(model)]
     shown = [entry for entry in entries if entry["state"] == "READY" or not only_ready]
     return json_response(RepositoryEntrySchema(many=True).dump(shown))
 
@@ -49,6 +50,10 @@ def unload(name: str) -> Response:
     _refuse_parameters()
     services().announcements.unload(name)
     return json_response(RepositoryScopeSchema().dump(_SCOPE))
+
+
+def _models() -> Iterator[Model]:
+    return (model for model in services().registry.models.values() if may_see(model.name))
 
 
 def _entries(model: Model) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 
 from app.api.access import needs, public
-from app.api.asking import ask, known
+from app.api.asking import ask, known, may_see
 from app.api.freshness import tell_source
 from app.api.inference.answer import answer_to
 from app.api.inference.bodies import read_inference
@@ -154,4 +154,5 @@ def _statistics(name: str | None, version: str | None) -> Response:
     if name is not None:
         here.registry.version(name, version)
     figures = model_statistics(here.cache_report.counts(), name, version)
+    figures = [one for one in figures if may_see(one["name"])]
     return json_response(StatisticsSchema().dump({"model_stats": figures}))

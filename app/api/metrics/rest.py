@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
-from app.api.access import needs
+from app.api.access import about_every_model, needs
 from app.services import services
 
 blueprint = Blueprint("metrics", __name__)
@@ -11,6 +11,7 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 @needs("metrics:read")
+@about_every_model
 def metrics() -> Response:
     """The numbers of every worker of this server, in Prometheus' text format or OpenMetrics."""
     prometheus = services().observation.prometheus

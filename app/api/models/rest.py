@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from app.api.access import needs
+from app.api.asking import may_see
 from app.api.json import json_response
 from app.api.models.schemas import ModelListSchema, ModelSchema
 from app.registry.example import example_body
@@ -18,9 +19,11 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models")
 @blueprint.get("")
 @needs("models:read")
 def list_models() -> Any:
-    """Every model and its versions."""
+    """Every model that the caller may see, and its versions."""
     registry = services().registry
-    body = {"default_model": registry.default_model, "models": [_summary(model) for model in registry.models.values()]}
+    models = [_summary(model) for model in registry.models.values() if may_see(model.name)]
+    default = registry.default_model
+    body = {"default_model": default if default and may_see(default) else None, "models": models}
     return json_response(ModelListSchema().dump(body))
 
 

@@ -50,13 +50,13 @@ def _from_csv(raw: bytes, here: Services, manifest: Manifest, is_header: Callabl
         if len(rows[0]) != len(names):
             raise InvalidInput({"line 1": [f"holds {len(rows[0])} cells; the model has {len(names)} features"]})
     columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    cells = columns.pop(manifest.entity_key or "", [])
+    cells = columns.pop(manifest.entity_key, []) if manifest.entity_key else []
     return Envelope(Columns(columns, text=True), _entities([cell or None for cell in cells], manifest), False)
 
 
 def _from_arrow(raw: bytes, here: Services, manifest: Manifest) -> Envelope:
     columns = read_arrow(raw, here.max_rows, here.max_body_bytes)
-    given = columns.pop(manifest.entity_key or "", None)
+    given = columns.pop(manifest.entity_key, None) if manifest.entity_key else None
     entities = [] if given is None else _entities(given.tolist(), manifest)
     return Envelope(Tensors(columns, "columns.{name}", exact=False), entities, False)
 

@@ -40,7 +40,7 @@ def test_no_inputs(rpc: RpcClient) -> None:
     refused(rpc.infer(request("linear")), "inputs", "holds 0 tensors")
 
 
-def test_ten_thousandempty_inputs(rpc: RpcClient) -> None:
+def test_ten_thousand_empty_inputs(rpc: RpcClient) -> None:
     refused(rpc.infer(empty_inputs()), "inputs", "holds 10000 tensors")
 
 
@@ -53,8 +53,13 @@ def test_many_tensors_of_unknown_name(rpc: RpcClient) -> None:
     assert "and 19 more" in reply.message
 
 
-def test_65536pieces(rpc: RpcClient) -> None:
+def test_65536_pieces(rpc: RpcClient) -> None:
     refused(rpc.infer(pieces()), "raw_input_contents", "65537 entries for 1 inputs")
+
+
+@pytest.mark.parametrize("part", [b"\x2a\x00", b"\x2a\x80\x00", b"\x2a\x02\x22\x00"])
+def test_millions_of_empty_parts_are_counted_before_they_are_read(rpc: RpcClient, part: bytes) -> None:
+    refused(rpc.call("ModelInfer", part * 2_000_000), "message", "has more than 131072 parts")
 
 
 @pytest.mark.parametrize(

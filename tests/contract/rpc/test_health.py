@@ -59,6 +59,20 @@ def test_watchers_hear_of_the_end_first(tmp_path: Path, rpc_models: Path) -> Non
         assert not client.call("ServerReady").answer.ready
 
 
+def test_a_watcher_who_leaves_takes_nobodys_news_along(tmp_path: Path, rpc_models: Path) -> None:
+    with (
+        RpcServer(tmp_path, models=rpc_models) as server,
+        RpcClient(server.address) as client,
+        RpcClient(server.address) as other,
+    ):
+        staying = HealthStub(client.channel).Watch(HealthCheckRequest(), timeout=20)
+        leaving = HealthStub(other.channel).Watch(HealthCheckRequest(), timeout=20)
+        assert [next(staying).status, next(leaving).status] == [HealthCheckResponse.SERVING] * 2
+        leaving.cancel()
+        server.signal(signal.SIGTERM)
+        assert next(staying).status == HealthCheckResponse.NOT_SERVING
+
+
 def test_metadata(rpc: RpcClient) -> None:
     answer = rpc.call("ModelMetadata", pb.ModelMetadataRequest(name="everything")).answer
     assert (answer.name, answer.platform, list(answer.versions)) == ("everything", "onnxruntime_onnx", ["v1"])

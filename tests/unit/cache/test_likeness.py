@@ -95,7 +95,7 @@ def test_a_row_the_model_cannot_compute_says_nothing_of_its_kind() -> None:
 def test_the_demo_models_are_judged_rightly(name: str, version: str) -> None:
     """Whatever the verdict, it must hold for rows that the judge has not seen."""
     served = load_version(
-        Repository(Path(ROOT / "models")), lambda model, external, _: OnnxRuntime(model, external), name, version
+        Repository(Path(ROOT / "models")), lambda model, external, *_: OnnxRuntime(model, external), name, version
     )
     golden = [row.features for row in served.manifest.golden]
     feed, rows = served.encoder.encode(Records(golden * 4, "instances[{i}]"))

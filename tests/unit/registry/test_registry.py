@@ -17,7 +17,7 @@ from tests.models import linear
 Build = Callable[..., Registry]
 
 
-def load_runtime(model: bytes, external: Mapping[str, bytes], name: str) -> OnnxRuntime:  # noqa: ARG001
+def load_runtime(model: bytes, external: Mapping[str, bytes], name: str, digest: str = "") -> OnnxRuntime:  # noqa: ARG001
     return OnnxRuntime(model, external)
 
 

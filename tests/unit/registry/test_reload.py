@@ -21,7 +21,7 @@ from tests.models import linear
 @pytest.fixture
 def registry(repository: Repository) -> Registry:
     linear().add(repository)
-    return Registry(repository, lambda model, external, _: OnnxRuntime(model, external), structlog.get_logger())
+    return Registry(repository, lambda model, external, *_: OnnxRuntime(model, external), structlog.get_logger())
 
 
 def answer(registry: Registry, version: str | None = None) -> Any:

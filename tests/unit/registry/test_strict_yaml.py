@@ -1,5 +1,7 @@
 """Plain data, and nothing that grows, hides or kills."""
 
+from time import process_time
+
 import pytest
 import yaml
 from hypothesis import given
@@ -59,3 +61,11 @@ def test_what_is_refused(text: str, says: str) -> None:
 def test_bytes_that_are_no_text(data: bytes) -> None:
     with pytest.raises(YamlInvalid):
         read_yaml(data)
+
+
+def test_one_name_twice_among_very_many_is_found_in_no_time() -> None:
+    text = "a: 1\n" + "".join(f"k{number}: 1\n" for number in range(30_000)) + "a: 2\n"
+    started = process_time()
+    with pytest.raises(YamlInvalid, match="'a' stands twice"):
+        read_yaml(text)
+    assert process_time() - started < 5

@@ -16,6 +16,7 @@ from app.runtimes.base import RuntimeFailed, TensorSpec
 from app.runtimes.batcher import Batcher
 from app.runtimes.onnx import OnnxRuntime
 from app.runtimes.sizing import BatchPlan
+from app.runtimes.trial import mixes_rows
 from app.tensors import Feed
 from tests.models import TinyModel, identity, mixing, slow, trap
 
@@ -194,6 +195,12 @@ def test_one_caller_after_another_never_waits() -> None:
     assert time.monotonic() - started < 10 * 0.028
 
 
+def test_a_delay_is_cut_short_by_a_deadline() -> None:
+    runtime, callers = Watched(trap()), Callers()
+    batcher = Batcher(runtime, BatchPlan("on", max_rows=3, delay_s=5))
+    assert callers.call("hurried", batcher, _feed([1, 0]), seconds=0.3).join()["hurried"].tolist() == [[1]]
+
+
 def test_a_delay_ends() -> None:
     runtime = Watched(trap())
     assert Batcher(runtime, BatchPlan("on", max_rows=3, delay_s=0.02)).run(_feed([1, 0]))[0].tolist() == [[1]]
@@ -297,6 +304,11 @@ def test_a_model_that_mixes_rows_is_never_joined_even_when_told_to() -> None:
     batcher.learn(_feed([1], [2], [5]))
     assert not batcher.sizing.joins
     assert batcher.run(_feed(*[[1]] * 64))[0].tolist() == [[0]] * 64
+
+
+@pytest.mark.parametrize("golden", [[[1], [2], [5]], [[0], [0]], [[float("nan")], [0]], [[5], [7], [5]]])
+def test_whatever_the_golden_rows_a_model_that_mixes_is_found_out(golden: list[list[float]]) -> None:
+    assert mixes_rows(OnnxRuntime(mixing().model).run, _feed(*golden)) is True
 
 
 def test_a_tiny_model_is_left_alone_and_a_long_one_stands_in_line() -> None:

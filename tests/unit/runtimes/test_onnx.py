@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from app.runtimes.base import RuntimeFailed, TensorSpec
 from app.runtimes.onnx import OnnxRuntime
@@ -41,6 +44,56 @@ def test_a_file_that_is_no_model(model: bytes) -> None:
 def test_no_file_is_reached_from_a_model(location: str) -> None:
     with pytest.raises(RuntimeFailed):
         OnnxRuntime(external(location).model)
+
+
+def _outside(location: str, name: str = "W") -> TensorProto:
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+def _in_a_branch(location: str) -> onnx.GraphProto:
+    answer = [helper.make_tensor_value_info("W", TensorProto.FLOAT, [4])]
+    branch = helper.make_graph([], "branch", [], answer, initializer=[_outside(location)])
+    yes = helper.make_node("Constant", [], ["yes"], value=helper.make_tensor("", TensorProto.BOOL, [], [True]))
+    return _graph(yes, helper.make_node("If", ["yes"], ["W"], then_branch=branch, else_branch=branch))
+
+
+def _as_a_sparse_table(location: str) -> onnx.GraphProto:
+    graph = _graph()
+    graph.sparse_initializer.append(_sparse(_outside(location)))
+    return graph
+
+
+def _as_a_sparse_constant(location: str) -> onnx.GraphProto:
+    return _graph(helper.make_node("Constant", [], ["W"], sparse_value=_sparse(_outside(location, ""))))
+
+
+def _sparse(values: TensorProto) -> onnx.SparseTensorProto:
+    indices = helper.make_tensor(f"{values.name}_at", TensorProto.INT64, [4], range(4))
+    return onnx.SparseTensorProto(dims=[4], values=values, indices=indices)
+
+
+def _graph(*nodes: onnx.NodeProto) -> onnx.GraphProto:
+    """Adds the weights W, wherever they come from, to X."""
+    row = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 4]) for name in ("X", "Y")]
+    return helper.make_graph([*nodes, helper.make_node("Add", ["X", "W"], ["Y"])], "spy", row[:1], row[1:])
+
+
+@pytest.mark.parametrize("hide", [_in_a_branch, _as_a_sparse_table, _as_a_sparse_constant])
+@pytest.mark.parametrize("place", ["secret", "./var/secret", "{folder}/secret", "../{name}/secret"])
+def test_no_file_of_the_working_directory_becomes_weights(
+    hide: Callable[[str], onnx.GraphProto], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There lie the keys and their pepper, and a model answers with its weights."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "var").mkdir()
+    for secret in ("secret", "var/secret"):
+        (tmp_path / secret).write_bytes(np.arange(4, dtype=np.float32).tobytes())
+    graph = hide(place.format(folder=tmp_path, name=tmp_path.name))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(RuntimeFailed):
+        OnnxRuntime(model.SerializeToString())
 
 
 def test_external_data_is_taken_from_memory() -> None:

@@ -74,12 +74,13 @@ def test_a_net_is_joined_and_a_hump_is_passed_by() -> None:
     _serve(sizing, _net, 20)
     assert sizing.max_rows >= 64
     assert sizing.fit.useful(0.1) >= 32
+    assert sizing.pays
 
 
 def test_trees_are_not_joined_for_long_and_stand_in_line() -> None:
     sizing = _measured(_trees)
     _serve(sizing, _trees, 40)
-    assert (sizing.joins, sizing.queues, sizing.max_rows) == (False, True, 1)
+    assert (sizing.joins, sizing.queues, sizing.pays, sizing.max_rows) == (False, True, False, 1)
 
 
 @pytest.mark.parametrize("sizes", [(1,), (1, 4), (1, 4, 32, 16)], ids=str)

@@ -9,31 +9,32 @@ from app.state.base import Grant
 from app.state.memory import MemoryState
 from app.state.shelf import PLACES, Shelf, Stock
 
+A, B = hash(("key:a", 1)), hash(("key:b", 1))
+
 
 def test_what_was_kept_is_found_by_the_next(tmp_path: Path) -> None:
     stock = Stock(7, 93, 93, monotonic() + 60)
-    Shelf(tmp_path / "reserves-0").keep(("key:a", 1), stock)
-    assert Shelf(tmp_path / "reserves-0").find(("key:a", 1)) == stock
-    assert Shelf(tmp_path / "reserves-0").find(("key:b", 1)) is None
-    assert Shelf(tmp_path / "reserves-1").find(("key:a", 1)) is None
+    Shelf(tmp_path / "reserves-0").keep(A, *stock)
+    assert Shelf(tmp_path / "reserves-0").find(A) == stock
+    assert Shelf(tmp_path / "reserves-0").find(B) is None
+    assert Shelf(tmp_path / "reserves-1").find(A) is None
 
 
 def test_a_window_that_is_over_is_nothing(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "reserves-0")
-    shelf.keep("a", Stock(7, 93, 93, monotonic() - 1))
-    assert shelf.find("a") is None
+    shelf.keep(A, 7, 93, 93, monotonic() - 1)
+    assert shelf.find(A) is None
 
 
 def test_two_for_one_place(tmp_path: Path) -> None:
-    """Numbers are their own hashes: these two meet."""
     shelf, first, second = Shelf(tmp_path / "reserves-0"), 5, 5 + PLACES
     kept = Stock(7, 93, 93, monotonic() + 60)
-    shelf.keep(first, kept)
-    shelf.keep(second, Stock(1, 1, 1, monotonic() + 60))
+    shelf.keep(first, *kept)
+    shelf.keep(second, 1, 1, 1, monotonic() + 60)
     assert shelf.find(first) == kept
     assert shelf.find(second) is None
-    shelf.keep(first, Stock(7, 93, 93, monotonic() - 1))
-    shelf.keep(second, kept)
+    shelf.keep(first, 7, 93, 93, monotonic() - 1)
+    shelf.keep(second, *kept)
     assert shelf.find(second) == kept
 
 

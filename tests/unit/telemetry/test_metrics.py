@@ -27,6 +27,9 @@ class Notebook:
     def dropped(self, what: str, count: int = 1) -> None:
         self.told.append((what, count))
 
+    def batch(self, model: str, rows: int) -> None:
+        self.told.append((model, rows))
+
 
 class Broken(Notebook):
     """Raises at everything."""
@@ -40,6 +43,9 @@ class Broken(Notebook):
     def dropped(self, what: str, count: int = 1) -> None:
         raise OSError("out of ink")
 
+    def batch(self, model: str, rows: int) -> None:
+        raise OSError("out of ink")
+
 
 def test_everyone_is_told() -> None:
     first, second = Notebook(), Notebook()
@@ -47,8 +53,9 @@ def test_everyone_is_told() -> None:
     metrics.request("/predict", 200, 0.01, FACTS)
     metrics.refused("quota", "rows in 60 s")
     metrics.dropped("access_log", 2)
+    metrics.batch("churn", 32)
     assert first.told == second.told
-    assert first.told == [("/predict", 200, 0.01, FACTS), ("quota", "rows in 60 s"), ("access_log", 2)]
+    assert first.told == [("/predict", 200, 0.01, FACTS), ("quota", "rows in 60 s"), ("access_log", 2), ("churn", 32)]
 
 
 def test_one_that_raises_disturbs_neither_the_request_nor_the_others() -> None:

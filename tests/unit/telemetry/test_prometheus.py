@@ -57,6 +57,22 @@ def test_labels_are_bounded() -> None:
     assert counted[other] == 50
 
 
+def test_batches_by_their_rows() -> None:
+    prometheus = Prometheus()
+    for rows in (1, 3, 32, 5000):
+        prometheus.batch("churn", rows)
+    buckets = {dict(labels)["le"]: value for labels, value in samples(prometheus, "sluice_batch_rows_bucket").items()}
+    assert (buckets["1.0"], buckets["4.0"], buckets["32.0"], buckets["1024.0"], buckets["+Inf"]) == (1, 2, 3, 3, 4)
+    assert samples(prometheus, "sluice_batch_rows_sum") == {frozenset({("model", "churn")}): 5036}
+
+
+def test_a_process_knows_its_memory() -> None:
+    held = {
+        dict(labels)["kind"]: value for labels, value in samples(Prometheus(), "sluice_worker_memory_bytes").items()
+    }
+    assert 10e6 < held["own"] < held["resident"] < 100e9
+
+
 def test_gauges_show_what_is_true_when_asked() -> None:
     prometheus = Prometheus()
     state = {"redis": 0.0}

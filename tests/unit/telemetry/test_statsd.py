@@ -95,6 +95,15 @@ def test_counters_are_summed_and_every_latency_is_sent(receiver: Receiver, stats
     assert lost == []
 
 
+def test_batches_are_counted_with_their_rows(receiver: Receiver, statsd_to: StartStatsd) -> None:
+    statsd = statsd_to(receiver.address)
+    for rows in (1, 31, 32):
+        statsd.batch("churn", rows)
+    statsd.flush()
+    wait_until(lambda: len(receiver.lines) == 2, 5, "both lines")
+    assert sorted(receiver.lines) == ["sluice.batched_rows.churn:64|c", "sluice.batches.churn:3|c"]
+
+
 def test_labels_as_tags(receiver: Receiver, statsd_to: StartStatsd) -> None:
     statsd = statsd_to(receiver.address, tagged=True)
     statsd.request("/predict", 200, 0.0015, FACTS | {"model": "a|b,c#d:e\nf"})

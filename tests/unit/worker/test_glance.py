@@ -30,6 +30,20 @@ def test_what_is_not_all_there_has_no_size() -> None:
     assert read(message("POST", "/predict", BODY, {"Content-Length": "x"})).size == 0
 
 
+def test_what_a_parser_might_read_otherwise_has_no_size() -> None:
+    """Refused in the loop, the rest of such a request would be read as the next one."""
+    raw = message("POST", "/predict", BODY)
+    assert read(raw).size == len(raw)
+    length = b"Content-Length: %d" % len(raw.partition(b"\r\n\r\n")[2])
+    for instead in (
+        length + b"\r\n" + length,
+        length.replace(b":", b" :"),
+        b"X: y\n" + length,
+        length + b"\r\n folded",
+    ):
+        assert read(raw.replace(length, instead)).size == 0, instead
+
+
 def test_probes_and_administration_are_no_work() -> None:
     for method, path in (("GET", "/health/ready"), ("GET", "/metrics"), ("POST", "/admin/reload"), ("GET", "/predict")):
         assert not read(message(method, path)).work
