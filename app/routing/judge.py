@@ -6,7 +6,7 @@ its 95th percentile slower, does it predict something else? What cannot be told 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log2
+from math import log2, sqrt
 from typing import Any, Literal
 
 from app.routing.evidence import Arm, latency_bin
@@ -20,6 +20,15 @@ DOUBT = 0.01
 
 FEW_ERRORS = 5
 """So many errors are looked at before there are enough samples for anything else."""
+
+_CHANCE = 2.5
+"""How far samples of one distribution lie apart by chance, in standard errors: what fails is further apart.
+
+A share's standard error is half at most.
+"""
+
+_UNCLEAR = DOUBT / 2
+"""A p-value that holds."""
 
 _LEAST_EXPECTED = 5.0
 _LEAST_TIMED = 40.0
@@ -80,11 +89,12 @@ def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
 
 
 def _latency(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
+    """What is counted is slower than what matters: a canary that is a little slower must not fail by a few hiccups."""
     slow, other = canary.quantile(0.95), stable.quantile(0.95)
     timed, others = sum(canary.latency.values()), sum(stable.latency.values())
     if slow is None or other is None or min(timed, others) < _LEAST_TIMED:
         return Finding("pass", "", {"timed": timed})
-    edge = latency_bin(other)
+    edge = latency_bin(max(other * wanted.latency_ratio, other + wanted.latency_floor_ms / 1000))
     p = fisher_greater(_beyond(canary, edge), timed, _beyond(stable, edge), others)
     numbers = {"stable_p95_ms": _short(other * 1000), "canary_p95_ms": _short(slow * 1000), "p": _short(p)}
     if slow < other * wanted.latency_ratio or (slow - other) * 1000 < wanted.latency_floor_ms:
@@ -117,6 +127,9 @@ def _drift(kind: str, stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
     if apart < wanted.drift:
         return Finding("pass", "", numbers)
     told = f"predictions are distributed otherwise (by {_KINDS[kind]}: distance {apart:.2f})"
+    spread = 0.5 if kind == "c" else 1.0
+    chance = _CHANCE * spread * sqrt(1 / max(stable.ok, 1) + 1 / max(canary.ok, 1))
+    p = p if apart - chance >= wanted.drift else max(p, _UNCLEAR)
     return _weighed(p, _strict(wanted.alpha, canary.ok), told, numbers)
 
 

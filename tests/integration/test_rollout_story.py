@@ -69,7 +69,7 @@ class Shop:
 
         wait_until(over, seconds, f"the rollout of {canary} to end: {self.rollouts()}", pause=0.2)
         ended = self.rollouts()["history"][0]
-        assert ended["state"] == state, ended
+        assert ended["state"] == state, (ended["reason"], ended["log"])
         return ended
 
     def weights(self) -> Any:

@@ -62,6 +62,13 @@ def test_a_slow_one_fails() -> None:
     assert judge(arm(dice, 1000), arm(dice, 200, slower=3), WANTED, shadowed=True).decision == "pass"
 
 
+def test_a_little_slower_and_a_few_hiccups_do_not_fail() -> None:
+    """All its answers take longer than most of the stable's, by too little to matter; three of 45 stand still."""
+    stable = Arm(400, 0, {latency_bin(0.0006): 380.0, latency_bin(0.0008): 12.0, latency_bin(0.02): 8.0})
+    canary = Arm(45, 0, {latency_bin(0.001): 42.0, latency_bin(0.02): 3.0})
+    assert judge(stable, canary, WANTED).decision != "fail"
+
+
 def test_slower_by_too_little_to_matter_passes() -> None:
     dice = random.Random(5)
     assert judge(arm(dice, 20_000), arm(dice, 20_000, slower=1.1), WANTED).decision == "pass"
@@ -157,6 +164,18 @@ def test_few_distinct_answers_over_the_edge_of_their_bins_pass() -> None:
     stable = Arm(1000, 0, {80: 1000.0}, {"v": {str(at): 100.0 for at in range(0, 40, 4)}})
     canary = Arm(1000, 0, {80: 1000.0}, {"v": {str(at + (at % 8 == 0)): 100.0 for at in range(0, 40, 4)}})
     assert judge(stable, canary, WANTED).decision == "pass"
+
+
+def test_few_samples_of_one_distribution_never_fail() -> None:
+    """Ten distinct values, each moved over the edge of its bin: the samples differ by chance, the bins for sure."""
+    decided = set()
+    for seed in range(300):
+        dice = random.Random(seed)
+        sides = [[dice.randrange(0, 40, 4) + moved for _ in range(n)] for n, moved in ((300, 0), (30, 1))]
+        bins = [{"v": {str(at): float(side.count(at)) for at in side}} for side in sides]
+        stable, canary = (Arm(len(side), 0, {80: 1.0}, it) for side, it in zip(sides, bins, strict=True))
+        decided.add(judge(stable, canary, Thresholds(min_samples=20)).decision)
+    assert decided == {"pass", "hold"}
 
 
 def test_classes_that_change_places_fail() -> None:
