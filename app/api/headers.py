@@ -29,7 +29,7 @@ def add_refusal(headers: Headers, error: QuotaExceeded) -> None:
 
 def _write(headers: Headers, fields: Mapping[str, str]) -> None:
     for name, value in fields.items():
-        headers[name] = value
+        headers.add(name, value)
 
 
 def answer_preflight(origins: Sequence[str]) -> Response | None:

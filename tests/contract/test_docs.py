@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from app.registry.repository import Repository
 from tests.programs import HOST
-from tests.servers import Server
+from tests.servers import MODELS, Server
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
@@ -57,3 +59,27 @@ def test_the_page_names_nobody_else(server: Server) -> None:
 def test_assets_may_be_kept_and_no_script_is_inline(server: Server) -> None:
     assert "max-age" in server.get("/docs/assets/swagger-ui.css").headers["cache-control"]
     assert not re.search(rb"<script[^>]*>[^<]", server.get("/docs").body)
+
+
+def test_examples_predict_and_are_nobodys_rows(server: Server) -> None:
+    """The page is public; the golden rows it might show could be rows of the operator's customers."""
+    golden = {
+        json.dumps(dict(row.features), sort_keys=True)
+        for path in sorted(MODELS.glob("*/*"))
+        for row in Repository(MODELS).manifest(path.parent.name, path.name).golden
+    }
+    bodies = [
+        (path, example["value"])
+        for path, operations in server.get("/openapi.json").json()["paths"].items()
+        for example in _examples(operations)
+        if path.endswith("/predict")
+    ]
+    assert len(bodies) >= 12
+    for path, body in bodies:
+        assert server.post(path, body).status == 200, (path, body)
+        assert json.dumps(body.get("features"), sort_keys=True) not in golden
+
+
+def _examples(operations: dict[str, Any]) -> list[Any]:
+    content = operations.get("post", {}).get("requestBody", {}).get("content", {})
+    return list(content.get("application/json", {}).get("examples", {}).values())

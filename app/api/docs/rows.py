@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.api.prediction.schemas import MAX_ENTITY, MAX_ENTITY_LENGTH, MIN_ENTITY
-from app.registry.example import example_body
+from app.registry.example import made_up_body
 from app.registry.manifest import Feature, Manifest
 from app.registry.numbers import widest
 from app.tensors import NUMPY_DTYPES
@@ -42,8 +42,8 @@ def body_schema(manifest: Manifest, max_rows: int) -> dict[str, Any]:
 
 
 def body_examples(manifest: Manifest) -> dict[str, Any]:
-    """Bodies that predict as they stand."""
-    one = example_body(manifest)
+    """Bodies that predict as they stand, and tell nothing of the rows that the model came with."""
+    one = made_up_body(manifest)
     if one is None:
         return {}
     features = one["features"]
