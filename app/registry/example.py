@@ -40,7 +40,7 @@ def _typical(feature: Feature, like: Any) -> Any:
 def _number(feature: Feature, whole: bool) -> float:
     low, high = feature.range or (None, None)
     least, most = -inf if low is None else low, inf if high is None else high
-    middle = (feature.observed or {}).get("mean", 0 if low is None else low)
+    middle = float((feature.observed or {}).get("mean", 0 if low is None else low))
     inside = min(max(middle, least), most)
     if whole:
         return next((n for n in (round(inside), ceil(inside), floor(inside)) if least <= n <= most), round(inside))
