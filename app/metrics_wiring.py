@@ -5,7 +5,7 @@ from functools import partial
 
 from app.registry.registry import Registry
 from app.services import Observation
-from app.state.ledger import open_accounts
+from app.state.ledger import Lines, open_accounts
 from app.telemetry.access import AccessLog
 from app.telemetry.logs import logger
 from app.telemetry.metrics import Metrics, fan_out
@@ -39,7 +39,7 @@ def watch_models(observation: Observation, registry: Registry) -> None:
 
 def build_access_log(settings: Settings, metrics: Metrics) -> AccessLog:
     """The access log; workers of one server see from each other which requests have their line."""
-    return AccessLog(open_accounts(settings.runtime_dir, "told").claim, partial(metrics.dropped, "access_log"))
+    return AccessLog(Lines(settings.runtime_dir), partial(metrics.dropped, "access_log"))
 
 
 def _statsd(settings: Settings, prometheus: Prometheus | None) -> Statsd:

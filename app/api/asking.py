@@ -48,8 +48,13 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
     Raises:
         SluiceError: see ``Services.predict``.
     """
-    here, g = services(), current_g()
-    asked = here.steered(Request(name, version, instances, wanted_freshness()), _header, entity)
+    here, g, environ = services(), current_g(), current_request().environ
+
+    def header(name: str) -> str | None:
+        text: str | None = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        return text
+
+    asked = here.steered(Request(name, version, instances, wanted_freshness()), header, entity)
     prediction = here.predict(asked, g.caller)
     g.facts = {
         "model": name,
@@ -61,8 +66,3 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
     if prediction.variant is not None:
         g.facts["variant"] = prediction.variant
     return prediction
-
-
-def _header(name: str) -> str | None:
-    text: str | None = current_request().environ.get(f"HTTP_{name.upper().replace('-', '_')}")
-    return text

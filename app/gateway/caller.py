@@ -1,7 +1,7 @@
 """Whoever stands at a door, before and after the gate."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Unit = Literal["requests", "rows"]
 
@@ -52,8 +52,7 @@ class Caller:
         return self.models is None or model in self.models
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What is left of a quota after a charge. ``reset_s`` is the seconds until its window ends."""
 
     quota: Quota
@@ -75,8 +74,7 @@ def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A caller that was let in, and how it stands with the tightest of its request quotas."""
 
     caller: Caller

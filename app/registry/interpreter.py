@@ -10,7 +10,7 @@ import numpy as np
 
 from app.errors import InvalidInput
 from app.registry.manifest import Manifest, Role
-from app.tensors import Array
+from app.tensors import Array, all_true
 
 _MAP_COLUMNS_FAILED = "the model's map output does not hold the manifest's labels"
 
@@ -72,7 +72,7 @@ class Interpreter:
     def refuse_gaps(self, outputs: Mapping[str, Array], path: str) -> None:
         """Raises InvalidInput for rows with an output that is not finite."""
         for array in outputs.values():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            if array.dtype.kind == "f" and not all_true(np.isfinite(array)):
                 self._refuse(array, path)
 
     def _answers(self, outputs: Mapping[str, Array]) -> list[dict[str, Any]]:

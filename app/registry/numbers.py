@@ -11,7 +11,7 @@ import numpy as np
 
 from app.registry.faults import Fault, accepted_types, category_message, range_message, suspects, type_message
 from app.registry.manifest import Feature
-from app.tensors import NUMPY_DTYPES, Array
+from app.tensors import NUMPY_DTYPES, Array, all_true
 
 
 class NumberBlock:
@@ -81,8 +81,10 @@ class NumberBlock:
             cells = bytearray().join([self._pack(*row) for row in rows])
         except (StructError, TypeError, OverflowError):
             return None
-        with np.errstate(over="ignore"):
-            array = np.frombuffer(cells).reshape(len(rows), -1).astype(self._read, copy=False)
+        array = np.frombuffer(cells).reshape(len(rows), -1)
+        if array.dtype != self._read:
+            with np.errstate(over="ignore"):
+                array = array.astype(self._read)
         return self._fitted(array)
 
     def _fitting(self, cells: Sequence[Sequence[Any]], transposed: bool = False) -> Array | None:
@@ -106,11 +108,11 @@ class NumberBlock:
         inside = (array >= self._low) & (array <= self._high)
         if self._any_nan:
             inside |= np.isnan(array) & self._nan_allowed
-        if not inside.all():
+        if not all_true(inside):
             return False
-        if self._whole and self._floating and not _is_whole(array[:, self._whole]).all():
+        if self._whole and self._floating and not all_true(_is_whole(array[:, self._whole])):
             return False
-        return all(np.isin(array[:, at], allowed).all() for at, allowed in self._categories)
+        return all(all_true(np.isin(array[:, at], allowed)) for at, allowed in self._categories)
 
     def faults(self, columns: Sequence[Sequence[Any]]) -> Iterator[Fault]:
         """See ``Block.faults``."""

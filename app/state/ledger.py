@@ -8,7 +8,7 @@ the retry it causes: what a living process noted is nobody else's request, and a
 
 import mmap
 import os
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from struct import Struct
 from time import monotonic
@@ -33,10 +33,6 @@ class Accounts(Protocol):
 
     def note(self, whose: Hashable = None) -> None:
         """It is done."""
-        ...
-
-    def claim(self, whose: Hashable = None) -> bool:
-        """Note it, unless it is settled; whether it is to be done now."""
         ...
 
 
@@ -71,13 +67,6 @@ class Ledger:
         if number is not None:
             self._write(_key(number, whose))
 
-    def claim(self, whose: Hashable = None) -> bool:
-        """See ``Accounts.claim``."""
-        if self.settled(whose):
-            return False
-        self.note(whose)
-        return True
-
     def _write(self, key: int) -> None:
         _LINE.pack_into(self._lines, _at(key), key, self._pid, int(monotonic()))
 
@@ -92,9 +81,28 @@ class NullLedger:
     def note(self, whose: Hashable = None) -> None:
         """See ``Accounts.note``."""
 
-    def claim(self, whose: Hashable = None) -> bool:
-        """See ``Accounts.claim``."""
+
+class Lines:
+    """Which requests have their line in a log. Writing it and noting that cannot be one step, so there are two notes.
+
+    A worker that died between them leaves a doubt, and only then is the log itself looked at.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._begun = open_accounts(folder, "telling")
+        self._done = open_accounts(folder, "told")
+
+    def due(self, stands: Callable[[], bool]) -> bool:
+        """Whether a line is to be written for the request of this thread."""
+        if self._done.settled() or (self._begun.settled() and stands()):
+            self._done.note()
+            return False
+        self._begun.note()
         return True
+
+    def written(self) -> None:
+        """It stands now."""
+        self._done.note()
 
 
 def open_accounts(folder: Path | None, kind: str) -> Accounts:

@@ -10,9 +10,13 @@ import select
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
+
+TAIL_BYTES = 1 << 18
+"""How much of the log's end is searched for a line that a worker may have written as it died: some seconds' worth."""
 
 PATIENCE_S = 0.05
 """How long a request waits for a log that takes nothing, such as a full pipe. After that, none does until it does."""
@@ -24,14 +28,23 @@ _write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
 _write.restype = ctypes.c_ssize_t
 
 
+class Lines(Protocol):
+    """Which requests have their line: a worker that died over this thread's may have written one."""
+
+    def due(self, stands: Callable[[], bool]) -> bool:
+        """Whether a line is to be written; ``stands`` looks for it, where a worker died at that very moment."""
+        ...
+
+    def written(self) -> None:
+        """It stands now."""
+        ...
+
+
 class AccessLog:
-    """One line per request. A log that cannot be written never fails a request; ``lost`` is told instead.
+    """One line per request. A log that cannot be written never fails a request; ``lost`` is told instead."""
 
-    ``claim`` says whether this thread's request has no line yet: a worker that died over it may have written one.
-    """
-
-    def __init__(self, claim: Callable[[], bool], lost: Callable[[], None], descriptor: int = 2) -> None:
-        self._claim = claim
+    def __init__(self, lines: Lines, lost: Callable[[], None], descriptor: int = 2) -> None:
+        self._lines = lines
         self._lost = lost
         self._descriptor = descriptor
         self._may_be_full = _may_be_full(descriptor)
@@ -44,8 +57,25 @@ class AccessLog:
         if self._may_be_full and not self._has_room():
             self._lost()
             return
-        if self._claim() and _write(self._descriptor, text, len(text)) != len(text):
+        if not self._lines.due(lambda: self._stands(fields["request_id"])):
+            return
+        if _write(self._descriptor, text, len(text)) != len(text):
             self._lost()
+        self._lines.written()
+
+    def _stands(self, request_id: str) -> bool:
+        """Whether the end of the log holds this request's line; of a pipe nobody can tell, so a second one is written.
+
+        Raises nothing: what cannot be read does not hold it.
+        """
+        if self._may_be_full:
+            return False
+        try:
+            with Path(f"/proc/self/fd/{self._descriptor}").open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+                return f'"request_id":"{request_id}"'.encode() in log.read()
+        except OSError:
+            return False
 
     def _has_room(self) -> bool:
         room = bool(select.select((), (self._descriptor,), (), self._patience)[1])

@@ -69,7 +69,7 @@ def _values(output: Mapping[str, Any], raw: bytes) -> Any:
     return np.array(items, dtype=object).reshape(output["shape"]).tolist()
 
 
-def error_of(answer: Answer, status: int, *says: str) -> str:
+def assert_error(answer: Answer, status: int, *says: str) -> str:
     """The text of a refusal, after checking that it has the protocol's shape."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/json"

@@ -13,7 +13,7 @@ QUICK_MS = 50.0
 """A small body is refused within this, as the server itself measures it."""
 
 
-def refused(answer: Answer, status: int, field: str | None = None, says: str = "") -> dict[str, Any]:
+def assert_refused(answer: Answer, status: int, field: str | None = None, says: str = "") -> dict[str, Any]:
     """The problem document, after checking that it is one, and that it names the field with those words."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/problem+json"
@@ -47,7 +47,7 @@ def milliseconds(server: Server, answer: Answer) -> float:
     return float(access_line(server, answer.headers["x-request-id"])["duration_ms"])
 
 
-def quickly(server: Server, answer: Answer, limit: float = QUICK_MS) -> None:
+def assert_quick(server: Server, answer: Answer, limit: float = QUICK_MS) -> None:
     """Fails unless the server took no longer than that.
 
     Where the machine has other work a request may wait for its turn: one that took longer is asked again, and the time

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.client import exchange, message, read_answer
-from tests.contract.problems import quickly, refused
+from tests.contract.problems import assert_quick, assert_refused
 from tests.programs import HOST
 from tests.servers import Server
 
@@ -36,8 +36,8 @@ def _still_answers(tiny: Server) -> Iterator[None]:
 def test_nested_beyond_reason(tiny: Server, depth: int, left: str, right: str, place: str) -> None:
     body = (place % (left * depth + ("1" if left[-1] == ":" else "") + right * depth)).encode()
     answer = tiny.post(LINEAR, body)
-    refused(answer, 400, says="The body is no valid JSON")
-    quickly(tiny, answer)
+    assert_refused(answer, 400, says="The body is no valid JSON")
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("depth", [3, 31, 33, 63, 65, 200, 990])
@@ -47,8 +47,8 @@ def test_nested_within_what_json_readers_take(tiny: Server, depth: int, left: st
     for body in (f'{{"features": [1, {deep}]}}', f'{{"instances": [{{"f0": {deep}, "f1": 1}}]}}'):
         answer = tiny.post(LINEAR, body.encode())
         assert answer.status in (400, 422)
-        refused(answer, answer.status)
-        quickly(tiny, answer)
+        assert_refused(answer, answer.status)
+        assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_nested_within_what_json_readers_take(tiny: Server, depth: int, left: st
 )
 def test_names_that_stand_twice(tiny: Server, body: str, name: str) -> None:
     answer = tiny.post(LINEAR, body.encode())
-    refused(answer, 422, name, "more than once")
-    quickly(tiny, answer)
+    assert_refused(answer, 422, name, "more than once")
+    assert_quick(tiny, answer)
 
 
 def test_names_that_stand_twice_among_colons_in_strings(tiny: Server, good: dict[str, Any]) -> None:
     spoiled = str(message("", "", {"features": good | {"note": "a:b"}}).partition(b"\r\n\r\n")[2], "utf-8")
     body = spoiled.replace('"age": 30.5', '"age": 30.5, "age": 1')
     assert body.count('"age"') == 2
-    refused(tiny.post(EVERYTHING, body.encode()), 422, "age", "more than once")
-    refused(tiny.post(EVERYTHING, body.replace("a:b", "").encode()), 422, "age", "more than once")
+    assert_refused(tiny.post(EVERYTHING, body.encode()), 422, "age", "more than once")
+    assert_refused(tiny.post(EVERYTHING, body.replace("a:b", "").encode()), 422, "age", "more than once")
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_no_false_alarm_over_colons_in_strings(tiny: Server, good: dict[str, Any
 )
 def test_no_json(tiny: Server, body: bytes) -> None:
     answer = tiny.post(LINEAR, body)
-    refused(answer, 400, says="The body is no valid JSON")
-    quickly(tiny, answer)
+    assert_refused(answer, 400, says="The body is no valid JSON")
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"[[1, 2]]", b"1", b"null", b'"features"', b"true", b"-0.0"])
 def test_json_but_no_object(tiny: Server, body: bytes) -> None:
-    refused(tiny.post(LINEAR, body), 400, says="must be a JSON object")
+    assert_refused(tiny.post(LINEAR, body), 400, says="must be a JSON object")
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_json_but_no_object(tiny: Server, body: bytes) -> None:
 )  # fmt: skip
 def test_other_content_types(tiny: Server, content_type: str) -> None:
     answer = tiny.post(LINEAR, BODY, {"Content-Type": content_type})
-    refused(answer, 415, says="JSON" if "application/json;" in content_type else "application/json")
-    quickly(tiny, answer)
+    assert_refused(answer, 415, says="JSON" if "application/json;" in content_type else "application/json")
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +191,13 @@ def test_good_gzip(tiny: Server) -> None:
 )
 def test_bad_gzip(tiny: Server, data: bytes, says: str) -> None:
     answer = tiny.post(LINEAR, data, {"Content-Encoding": "gzip"})
-    refused(answer, 400, says=says)
-    quickly(tiny, answer)
+    assert_refused(answer, 400, says=says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x-gzip", "compress", "zstd", "y" * 300])
 def test_other_content_encodings(tiny: Server, encoding: str) -> None:
-    refused(tiny.post(LINEAR, BODY, {"Content-Encoding": encoding}), 415, says="Content-Encoding may be gzip")
+    assert_refused(tiny.post(LINEAR, BODY, {"Content-Encoding": encoding}), 415, says="Content-Encoding may be gzip")
 
 
 def test_gzip_bomb(tiny: Server) -> None:
@@ -206,8 +206,8 @@ def test_gzip_bomb(tiny: Server) -> None:
     bomb = b"".join([packer.compress(bytes(1 << 20)) for _ in range(512)] + [packer.flush()])
     before = _resident(tiny)
     answer = tiny.post(LINEAR, bomb, {"Content-Encoding": "gzip"})
-    refused(answer, 413, says=f"larger than {LIMIT} bytes")
-    quickly(tiny, answer, 500)
+    assert_refused(answer, 413, says=f"larger than {LIMIT} bytes")
+    assert_quick(tiny, answer, 500)
     assert _resident(tiny) - before < 8 * LIMIT
 
 
@@ -222,8 +222,8 @@ def _resident(server: Server) -> int:
 
 def test_too_large_a_body(tiny: Server) -> None:
     answer = tiny.post(LINEAR, BODY + b" " * LIMIT)
-    refused(answer, 413)
-    quickly(tiny, answer)
+    assert_refused(answer, 413)
+    assert_quick(tiny, answer)
 
 
 def test_a_body_as_large_as_allowed(tiny: Server) -> None:
@@ -233,8 +233,8 @@ def test_a_body_as_large_as_allowed(tiny: Server) -> None:
 @pytest.mark.parametrize("length", [str(LIMIT + 1), str(10**12), "9" * 30, "9" * 4000])
 def test_too_large_a_body_announced_and_not_sent(tiny: Server, length: str) -> None:
     answer = tiny.post(LINEAR, BODY, {"Content-Length": length, "Connection": ""})
-    refused(answer, 413)
-    quickly(tiny, answer)
+    assert_refused(answer, 413)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_too_large_a_body_announced_and_not_sent(tiny: Server, length: str) -> N
 )  # fmt: skip
 def test_framing_that_cannot_be(tiny: Server, framing: str) -> None:
     head = f"POST {LINEAR} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{framing}\r\n\r\n"
-    refused(tiny.send(head.encode() + BODY), 400)
+    assert_refused(tiny.send(head.encode() + BODY), 400)
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "Script-Name", "X-Forwarded-Prefix"])
@@ -270,7 +270,7 @@ def test_content_length_too_short(tiny: Server) -> None:
 
 
 def test_content_length_zero_with_a_body(tiny: Server) -> None:
-    refused(tiny.post(LINEAR, BODY, {"Content-Length": "0"}), 400, says="no valid JSON")
+    assert_refused(tiny.post(LINEAR, BODY, {"Content-Length": "0"}), 400, says="no valid JSON")
 
 
 def test_content_length_too_long_and_the_client_is_done(tiny: Server) -> None:
@@ -278,8 +278,8 @@ def test_content_length_too_long_and_the_client_is_done(tiny: Server) -> None:
         connection.sendall(message("POST", LINEAR, BODY[:-2], {"Content-Length": "900"}))
         connection.shutdown(socket.SHUT_WR)
         answer = read_answer(connection, "POST")
-    refused(answer, 400)
-    quickly(tiny, answer)
+    assert_refused(answer, 400)
+    assert_quick(tiny, answer)
 
 
 def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: Server) -> None:
@@ -291,7 +291,7 @@ def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: 
     assert tiny.post(LINEAR, BODY).status == 200
     assert time.monotonic() - started < 8
     for connection in held:
-        refused(read_answer(connection, "POST"), 408, says="stopped arriving")
+        assert_refused(read_answer(connection, "POST"), 408, says="stopped arriving")
         connection.close()
 
 
@@ -340,7 +340,7 @@ def test_chunks_that_cannot_be(tiny: Server, chunks: bytes, status: int) -> None
         connection.shutdown(socket.SHUT_WR)
         answer = read_answer(connection, "POST")
     assert answer.status in (status, 400)
-    refused(answer, answer.status)
+    assert_refused(answer, answer.status)
 
 
 def _chunked(chunks: bytes) -> bytes:
@@ -356,13 +356,13 @@ def test_too_many_rows(tiny: Server, rows: int, form: str) -> None:
     else:
         body = b'{"instances": [%s]}' % b",".join([b"[1,2]" if form == "lists" else b'{"f0":1}'] * rows)
     answer = tiny.post(LINEAR, body)
-    refused(
+    assert_refused(
         answer,
         422,
         "columns" if form == "columns" else "instances",
         f"holds {rows} rows; one request takes at most 10000",
     )
-    quickly(tiny, answer, 50 if rows < 20_000 else 1000)
+    assert_quick(tiny, answer, 50 if rows < 20_000 else 1000)
 
 
 @pytest.mark.parametrize(
@@ -379,10 +379,10 @@ def test_too_many_rows(tiny: Server, rows: int, form: str) -> None:
 )
 def test_ten_thousand_columns(tiny: Server, body: Any, field: str) -> None:
     answer = tiny.post("/v1/models/identity/predict", body)
-    document = refused(answer, 422, field)
+    document = assert_refused(answer, 422, field)
     assert len(document["errors"]) <= 20
     assert len(answer.body) < 8000
-    quickly(tiny, answer)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -398,9 +398,9 @@ def test_ten_thousand_columns(tiny: Server, body: Any, field: str) -> None:
 )
 def test_a_megabyte_of_name_or_value_is_not_echoed(tiny: Server, body: Any) -> None:
     answer = tiny.post(LINEAR, body)
-    refused(answer, 422)
+    assert_refused(answer, 422)
     assert len(answer.body) < 2000
-    quickly(tiny, answer)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("value", [None, "1", True, 1e300])
@@ -408,5 +408,5 @@ def test_one_bad_value_at_the_end_of_ten_thousand_rows(tiny: Server, value: Any)
     rows = [[float(at)] * 20 for at in range(10_000)]
     rows[-1][-1] = value
     answer = tiny.post("/v1/models/identity/predict", {"instances": rows})
-    refused(answer, 422, "instances[9999][19]", "f19 ")
-    quickly(tiny, answer, 200)
+    assert_refused(answer, 422, "instances[9999][19]", "f19 ")
+    assert_quick(tiny, answer, 200)

@@ -14,7 +14,7 @@ from app.registry.manifest import Feature
 from app.registry.repository import Repository
 from tests.caching import PREDICT, SLOW, ask, content, deployment, model_stats, source, stats
 from tests.conftest import StartServer
-from tests.contract.problems import refused
+from tests.contract.problems import assert_refused
 from tests.models import everything, linear, mixing, slow, stretching
 from tests.servers import Server
 
@@ -219,8 +219,8 @@ def test_warming_fills_and_is_no_miss(remembering: Server) -> None:
 
 
 def test_warming_refuses_what_predicting_refuses(remembering: Server) -> None:
-    refused(remembering.post("/v1/models/linear/warm", {"features": [1]}), 422, "features")
-    refused(remembering.post("/v1/models/none/warm", {"features": [1]}), 404)
+    assert_refused(remembering.post("/v1/models/linear/warm", {"features": [1]}), 422, "features")
+    assert_refused(remembering.post("/v1/models/none/warm", {"features": [1]}), 404)
 
 
 def test_where_caching_is_off_nothing_is_warmed(forgetful: Server) -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.registry.repository import Repository
 from tests.client import message
 from tests.conftest import StartServer
-from tests.contract.problems import access_line, refused
+from tests.contract.problems import access_line, assert_refused
 from tests.models import linear
 from tests.programs import wait_until
 from tests.servers import Server
@@ -28,13 +28,13 @@ MADE = re.compile(r"[0-9a-f]{32}\Z")
 )  # fmt: skip
 def test_404_of_an_address(tiny: Server, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        refused(tiny.send(message(method, path)), 404, says="There is nothing at this address")
+        assert_refused(tiny.send(message(method, path)), 404, says="There is nothing at this address")
 
 
 def test_404_of_a_model_or_version_with_the_nearest_name(tiny: Server) -> None:
-    refused(tiny.post("/v1/models/lineer/predict", {}), 404, says="Did you mean 'linear'?")
-    refused(tiny.get("/v1/models/xyz"), 404, says="There is no model 'xyz' here.")
-    refused(tiny.post("/v1/models/linear/versions/v9/predict", {}), 404, says="has no version 'v9'; it has v1")
+    assert_refused(tiny.post("/v1/models/lineer/predict", {}), 404, says="Did you mean 'linear'?")
+    assert_refused(tiny.get("/v1/models/xyz"), 404, says="There is no model 'xyz' here.")
+    assert_refused(tiny.post("/v1/models/linear/versions/v9/predict", {}), 404, says="has no version 'v9'; it has v1")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_404_of_a_model_or_version_with_the_nearest_name(tiny: Server) -> None:
 )
 def test_405_says_what_is_allowed(tiny: Server, method: str, path: str, allowed: set[str]) -> None:
     answer = tiny.send(message(method, path))
-    refused(answer, 405)
+    assert_refused(answer, 405)
     assert set(answer.headers["allow"].split(", ")) == allowed
 
 
@@ -67,13 +67,13 @@ def test_head_and_options(tiny: Server) -> None:
 
 
 def test_413_and_415(tiny: Server) -> None:
-    refused(tiny.post(LINEAR, b"{}", {"Content-Length": "99999999", "Connection": ""}), 413)
-    refused(tiny.post(LINEAR, b"{}", {"Content-Type": "text/plain"}), 415)
+    assert_refused(tiny.post(LINEAR, b"{}", {"Content-Length": "99999999", "Connection": ""}), 413)
+    assert_refused(tiny.post(LINEAR, b"{}", {"Content-Type": "text/plain"}), 415)
 
 
 def test_500_names_no_reason_to_the_caller_but_does_to_the_log(tiny: Server) -> None:
     answer = tiny.post("/v1/models/fragile/predict", {"features": [7]})
-    document = refused(answer, 500, says="Model 'fragile' version 'v1' failed on this input.")
+    document = assert_refused(answer, 500, says="Model 'fragile' version 'v1' failed on this input.")
     (failed,) = [line for line in lines_of(tiny, document["request_id"]) if line["event"] == "model_failed"]
     assert "Gather" in failed["reason"]
     assert "Gather" not in answer.body.decode()
@@ -83,13 +83,13 @@ def test_503_of_a_refused_model(start_server: StartServer, repository: Repositor
     folder = linear().add(repository)
     (folder / "model.onnx").write_bytes(b"")
     server = start_server(models=repository.root)
-    refused(server.post(LINEAR, {"features": [1, 2]}), 503, says="GET /health/ready says why")
-    refused(server.post("/v1/models/linear/versions/v1/predict", {}), 503, says="'linear' version 'v1'")
-    refused(server.post("/predict", {"features": [1, 2]}), 503)
+    assert_refused(server.post(LINEAR, {"features": [1, 2]}), 503, says="GET /health/ready says why")
+    assert_refused(server.post("/v1/models/linear/versions/v1/predict", {}), 503, says="'linear' version 'v1'")
+    assert_refused(server.post("/predict", {"features": [1, 2]}), 503)
 
 
 def test_no_default_model(tiny: Server) -> None:
-    refused(tiny.post("/predict", {"features": [1, 2]}), 404, says="Set default_model")
+    assert_refused(tiny.post("/predict", {"features": [1, 2]}), 404, says="Set default_model")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_no_default_model(tiny: Server) -> None:
 )
 def test_what_never_became_a_request(tiny: Server, raw: bytes, status: int) -> None:
     answer = tiny.send(raw)
-    document = refused(answer, status)
+    document = assert_refused(answer, status)
     assert answer.headers["connection"] == "close"
     assert [line["event"] for line in lines_of(tiny, document["request_id"])] == ["request_malformed"]
 
@@ -120,7 +120,7 @@ def test_a_well_formed_id_is_taken(tiny: Server, given: str) -> None:
     answer = tiny.post(LINEAR, {"features": [1, 2]}, {"X-Request-ID": given})
     assert answer.headers["x-request-id"] == answer.json()["request_id"] == given
     assert access_line(tiny, given)["path"] == LINEAR
-    refused(tiny.get("/nowhere", {"X-Request-ID": given}), 404)
+    assert_refused(tiny.get("/nowhere", {"X-Request-ID": given}), 404)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_ids_cannot_carry_headers(tiny: Server) -> None:
     assert two.headers["x-request-id"] == "a"
     for between in (b"\rX-Evil: 1", b"\nX-Evil: 1", b"\x00X-Evil: 1", b"\r\n X-Evil: 1"):
         answer = tiny.send(base + between + b"\r\n\r\n")
-        refused(answer, 400)
+        assert_refused(answer, 400)
         assert "x-evil" not in answer.headers
     twice = tiny.send(base + b"\r\nX-Request-ID: b\r\n\r\n")
     assert MADE.match(twice.headers["x-request-id"])

@@ -10,7 +10,7 @@ import pytest
 
 from tests.client import message
 from tests.contract.conftest import GOOD
-from tests.contract.inference import LENGTH, error_of, infer, infer_raw, outputs_of, raw_tensor, tensor, texts
+from tests.contract.inference import LENGTH, assert_error, infer, infer_raw, outputs_of, raw_tensor, tensor, texts
 from tests.servers import Server
 
 ROW = tensor("X", "FP32", [1, 2], [1, 2])
@@ -33,7 +33,7 @@ def test_health_in_either_of_the_words_the_protocol_uses(tiny: Server) -> None:
     assert tiny.get("/v2/health/ready").json() == {"ready": True, "live": True}
     for path in ("/v2/models/linear/ready", "/v2/models/linear/versions/v1/ready"):
         assert tiny.get(path).json() == {"name": "linear", "ready": True}
-    error_of(tiny.get("/v2/models/nothing/ready"), 404, "no model 'nothing'")
+    assert_error(tiny.get("/v2/models/nothing/ready"), 404, "no model 'nothing'")
 
 
 def test_metadata(tiny: Server) -> None:
@@ -69,7 +69,7 @@ def test_an_id_comes_back(tiny: Server) -> None:
 
 def test_one_version(tiny: Server) -> None:
     assert tiny.post("/v2/models/linear/versions/v1/infer", {"inputs": [ROW]}).json()["outputs"][0]["data"] == [5.5]
-    error_of(tiny.post("/v2/models/linear/versions/v9/infer", {"inputs": [ROW]}), 404, "has no version 'v9'")
+    assert_error(tiny.post("/v2/models/linear/versions/v9/infer", {"inputs": [ROW]}), 404, "has no version 'v9'")
 
 
 def test_several_inputs_and_outputs(tiny: Server) -> None:
@@ -83,9 +83,9 @@ def test_named_outputs_only_and_in_their_order(tiny: Server) -> None:
     assert list(outputs_of(answer)) == ["T"]
     both = infer(tiny, "everything", *EVERY, outputs=[{"name": "T"}, {"name": "Y", "parameters": {}}])
     assert list(outputs_of(both)) == ["T", "Y"]
-    error_of(infer(tiny, "linear", ROW, outputs=[{"name": "Z"}]), 400, "outputs[0].name", "'Z' is no output")
+    assert_error(infer(tiny, "linear", ROW, outputs=[{"name": "Z"}]), 400, "outputs[0].name", "'Z' is no output")
     twice = infer(tiny, "linear", ROW, outputs=[{"name": "Y"}, {"name": "Y"}])
-    error_of(twice, 400, "outputs[1].name", "more than once")
+    assert_error(twice, 400, "outputs[1].name", "more than once")
 
 
 def test_features_by_their_own_names(tiny: Server) -> None:
@@ -176,7 +176,7 @@ def test_missing_values(tiny: Server) -> None:
     words = [*EVERY[:3], tensor("note", "BYTES", [1], [None])]
     assert outputs_of(infer(tiny, "everything", *words))["T"] == [["Oslo", "none"]]
     count = [tensor("count", "INT64", [1], [None]), *EVERY[2:], EVERY[0]]
-    error_of(infer(tiny, "everything", *count), 400, "inputs[0].data[0]: count must not be null")
+    assert_error(infer(tiny, "everything", *count), 400, "inputs[0].data[0]: count must not be null")
 
 
 def test_the_cache_knows_the_row_from_every_door(tiny: Server) -> None:
@@ -196,7 +196,7 @@ def test_statistics(tiny: Server) -> None:
     before = counted()
     one = tensor("X", "FP32", [3, 1], [0, 1, 2])
     assert infer(tiny, "fragile", one).status == 200
-    error_of(infer(tiny, "fragile", tensor("X", "FP32", [1, 1], [7])), 500, "failed on this input")
+    assert_error(infer(tiny, "fragile", tensor("X", "FP32", [1, 1], [7])), 500, "failed on this input")
     after = counted()
     assert after["inference_count"] == before["inference_count"] + 3
     assert after["inference_stats"]["success"]["ns"] > 0
@@ -206,7 +206,7 @@ def test_statistics(tiny: Server) -> None:
     everyone = tiny.get("/v2/models/stats").json()["model_stats"]
     assert {entry["name"] for entry in everyone} >= {"fragile"}
     assert tiny.get("/v2/models/fragile/versions/v1/stats").json()["model_stats"][0]["version"] == "v1"
-    error_of(tiny.get("/v2/models/nothing/stats"), 404)
+    assert_error(tiny.get("/v2/models/nothing/stats"), 404)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_statistics(tiny: Server) -> None:
     ],
 )
 def test_errors_have_the_protocols_shape(tiny: Server, method: str, path: str, status: int) -> None:
-    error_of(tiny.send(message(method, path)), status)
+    assert_error(tiny.send(message(method, path)), status)
 
 
 def test_too_large_and_of_the_wrong_kind(tiny: Server) -> None:
     large = message("POST", "/v2/models/linear/infer", b"", {"Content-Length": "99999999"})
-    error_of(tiny.send(large), 413)
+    assert_error(tiny.send(large), 413)
     form = tiny.post("/v2/models/linear/infer", b"{}", {"Content-Type": "application/x-www-form-urlencoded"})
-    error_of(form, 415, "application/json")
-    error_of(tiny.post("/v2/models/linear/infer", b"{}", {"Content-Encoding": "br"}), 415)
+    assert_error(form, 415, "application/json")
+    assert_error(tiny.post("/v2/models/linear/infer", b"{}", {"Content-Encoding": "br"}), 415)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.client import message
-from tests.contract.inference import LENGTH, error_of, infer, infer_raw, outputs_of, raw_tensor, tensor, texts
-from tests.contract.problems import quickly
+from tests.contract.inference import LENGTH, assert_error, infer, infer_raw, outputs_of, raw_tensor, tensor, texts
+from tests.contract.problems import assert_quick
 from tests.servers import Server
 
 ROW = tensor("X", "FP32", [1, 2], [1, 2])
@@ -84,8 +84,8 @@ ENVELOPES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("body", "says"), ENVELOPES)
 def test_envelopes(tiny: Server, body: Any, says: str) -> None:
     answer = tiny.post("/v2/models/linear/infer", body)
-    error_of(answer, 400, says)
-    quickly(tiny, answer)
+    assert_error(answer, 400, says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_envelopes(tiny: Server, body: Any, says: str) -> None:
 )
 def test_shapes_that_no_array_has(tiny: Server, shape: Any, says: str) -> None:
     answer = infer(tiny, "linear", but(shape=shape))
-    error_of(answer, 400, "inputs[0].shape", says)
-    quickly(tiny, answer)
+    assert_error(answer, 400, "inputs[0].shape", says)
+    assert_quick(tiny, answer)
     raw = but(shape=shape, data=..., parameters={"binary_data_size": 8})
-    error_of(infer_raw(tiny, "linear", {"inputs": [raw]}, RAW_ROW), 400, "inputs[0].shape", says)
+    assert_error(infer_raw(tiny, "linear", {"inputs": [raw]}, RAW_ROW), 400, "inputs[0].shape", says)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_shapes_that_no_array_has(tiny: Server, shape: Any, says: str) -> None:
     ],
 )
 def test_shapes_that_the_model_does_not_take(tiny: Server, shape: Any, data: Any, says: str) -> None:
-    error_of(infer(tiny, "linear", but(shape=shape, data=data)), 400, says)
+    assert_error(infer(tiny, "linear", but(shape=shape, data=data)), 400, says)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_shapes_that_the_model_does_not_take(tiny: Server, shape: Any, data: Any
 )
 def test_values(tiny: Server, data: Any, says: str) -> None:
     answer = infer(tiny, "linear", but(shape=[2, 2], data=data))
-    error_of(answer, 400, says)
-    quickly(tiny, answer)
+    assert_error(answer, 400, says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_values(tiny: Server, data: Any, says: str) -> None:
     ],
 )
 def test_values_that_a_datatype_cannot_hold(tiny: Server, datatype: str, value: Any, says: str) -> None:
-    error_of(infer(tiny, f"echo_{datatype}", tensor("X", datatype, [2, 1], [value, value])), 400, "data[0]", says)
+    assert_error(infer(tiny, f"echo_{datatype}", tensor("X", datatype, [2, 1], [value, value])), 400, "data[0]", says)
 
 
 @pytest.mark.parametrize(
@@ -200,26 +200,28 @@ def test_values_that_a_datatype_cannot_hold(tiny: Server, datatype: str, value: 
 )
 def test_no_json_object(tiny: Server, body: bytes) -> None:
     answer = tiny.post("/v2/models/linear/infer", body)
-    error_of(answer, 400)
-    quickly(tiny, answer)
+    assert_error(answer, 400)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("size", [-1, 0, 7, 9, 2**31, 2**63, 2**64 - 1, "8", 8.0, True, [8], None])
 def test_sizes_that_lie(tiny: Server, size: Any) -> None:
     answer = infer_raw(tiny, "linear", {"inputs": [raw_tensor("X", "FP32", [1, 2], size)]}, RAW_ROW)
-    error_of(answer, 400, "inputs")
-    quickly(tiny, answer)
+    assert_error(answer, 400, "inputs")
+    assert_quick(tiny, answer)
 
 
 def test_bytes_left_over(tiny: Server) -> None:
     body = {"inputs": [raw_tensor("X", "FP32", [1, 2], 8)]}
-    error_of(infer_raw(tiny, "linear", body, RAW_ROW + b"more"), 400, "inputs: say of 8 bytes", "12 follow")
-    error_of(infer_raw(tiny, "linear", {"inputs": [ROW]}, RAW_ROW), 400, "inputs: say of 0 bytes")
+    assert_error(infer_raw(tiny, "linear", body, RAW_ROW + b"more"), 400, "inputs: say of 8 bytes", "12 follow")
+    assert_error(infer_raw(tiny, "linear", {"inputs": [ROW]}, RAW_ROW), 400, "inputs: say of 0 bytes")
 
 
 def test_binary_data_without_the_header_that_tells_where_it_begins(tiny: Server) -> None:
     body = {"inputs": [raw_tensor("X", "FP32", [1, 2], 8)]}
-    error_of(tiny.post("/v2/models/linear/infer", body), 400, "binary_data_size: is 8; 0 bytes of binary data are left")
+    assert_error(
+        tiny.post("/v2/models/linear/infer", body), 400, "binary_data_size: is 8; 0 bytes of binary data are left"
+    )
 
 
 @pytest.mark.parametrize("length", ["-1", "1.5", "0x10", "", " ", "9" * 30, "1_0", "\u0661", "99999999", "10, 10"])
@@ -228,19 +230,19 @@ def test_header_lengths(tiny: Server, length: str) -> None:
     told = length.encode().decode("latin-1")
     raw = message("POST", "/v2/models/linear/infer", header + RAW_ROW).partition(b"\r\n")
     answer = tiny.send(raw[0] + f"\r\n{LENGTH}: {told}\r\n".encode("latin-1") + raw[2])
-    error_of(answer, 400)
-    quickly(tiny, answer)
+    assert_error(answer, 400)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize("shift", [-20, -1, 1, 8])
 def test_a_header_length_that_is_off(tiny: Server, shift: int) -> None:
     body = {"inputs": [raw_tensor("X", "FP32", [1, 2], 8)]}
     answer = infer_raw(tiny, "linear", body, RAW_ROW, len(json.dumps(body)) + shift)
-    error_of(answer, 400)
+    assert_error(answer, 400)
 
 
 def test_a_header_length_of_nothing(tiny: Server) -> None:
-    error_of(infer_raw(tiny, "linear", {"inputs": [ROW]}, b"", 0), 400, "no valid JSON")
+    assert_error(infer_raw(tiny, "linear", {"inputs": [ROW]}, b"", 0), 400, "no valid JSON")
 
 
 @pytest.mark.parametrize(
@@ -260,47 +262,49 @@ def test_texts_that_end_elsewhere(tiny: Server, words: bytes, says: str) -> None
     others = [tensor("X", "FP32", [1, 5], [30.5, 5.5, 0.5, 3, 1]), tensor("N", "INT64", [1], [4])]
     body = {"inputs": [*others, tensor("note", "BYTES", [1], ["x"]), raw_tensor("city", "BYTES", [1], len(words))]}
     answer = infer_raw(tiny, "everything", body, words)
-    error_of(answer, 400, "inputs[3]", says)
-    quickly(tiny, answer)
+    assert_error(answer, 400, "inputs[3]", says)
+    assert_quick(tiny, answer)
 
 
 def test_truths_that_are_neither(tiny: Server) -> None:
     body = {"inputs": [raw_tensor("X", "BOOL", [2, 1], 2)]}
-    error_of(infer_raw(tiny, "echo_BOOL", body, b"\x01\x02"), 400, "inputs[0]", "neither 0 nor 1")
+    assert_error(infer_raw(tiny, "echo_BOOL", body, b"\x01\x02"), 400, "inputs[0]", "neither 0 nor 1")
 
 
 def test_bounds_are_held_against_the_digits_that_were_written(tiny: Server) -> None:
     """As in every other form: rounded to float32 first, this would be 120."""
     age = tensor("X", "FP32", [1, 5], [120.00000000000001, 5.5, 0.5, 3, 1])
     rest = [tensor("N", "INT64", [1], [4]), tensor("city", "BYTES", [1], ["Oslo"]), tensor("note", "BYTES", [1], ["x"])]
-    error_of(infer(tiny, "everything", age, *rest), 400, "inputs[0].data[0][0]: age must be between 0 and 120")
+    assert_error(infer(tiny, "everything", age, *rest), 400, "inputs[0].data[0][0]: age must be between 0 and 120")
 
 
 def test_a_null_does_not_hide_the_datatype(tiny: Server) -> None:
     score = tensor("score", "INT64", [1], [None])
-    error_of(infer(tiny, "everything", score), 400, "inputs[0].datatype: is int64; the model takes float32")
+    assert_error(infer(tiny, "everything", score), 400, "inputs[0].datatype: is int64; the model takes float32")
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_numbers_that_json_could_not_say(tiny: Server, value: float) -> None:
     body = {"inputs": [raw_tensor("X", "FP32", [1, 2], 8)]}
-    error_of(infer_raw(tiny, "linear", body, np.array([1, value], "<f4").tobytes()), 400, "inputs[0].data[0][1]: f1")
+    assert_error(
+        infer_raw(tiny, "linear", body, np.array([1, value], "<f4").tobytes()), 400, "inputs[0].data[0][1]: f1"
+    )
 
 
 def test_no_finite_answer(tiny: Server) -> None:
     answer = infer(tiny, "roots", tensor("X", "FP32", [2, 1], [4, -4]))
-    error_of(answer, 400, "inputs[0].data[1]: the model has no finite answer")
+    assert_error(answer, 400, "inputs[0].data[1]: the model has no finite answer")
     asked = {"parameters": {"binary_data_output": True}}
-    error_of(infer(tiny, "roots", tensor("X", "FP32", [1, 1], [-4]), **asked), 400, "no finite answer")
+    assert_error(infer(tiny, "roots", tensor("X", "FP32", [1, 1], [-4]), **asked), 400, "no finite answer")
 
 
 def test_many_tensors(tiny: Server) -> None:
     inputs = [tensor(f"t{number}", "FP32", [0], []) for number in range(4096)]
     answer = tiny.post("/v2/models/linear/infer", {"inputs": inputs})
-    assert len(error_of(answer, 400, "inputs[0].shape")) < 4000
-    quickly(tiny, answer, 150)
+    assert len(assert_error(answer, 400, "inputs[0].shape")) < 4000
+    assert_quick(tiny, answer, 150)
 
 
 @pytest.mark.parametrize("body", [{"parameters": {"config": "{}"}}, {"parameters": {"file:1/model.onnx": "AA=="}}])
 def test_models_do_not_come_over_the_network(tiny: Server, body: Any) -> None:
-    error_of(tiny.post("/v2/repository/models/linear/load", body), 400, "parameters.", "is not supported")
+    assert_error(tiny.post("/v2/repository/models/linear/load", body), 400, "parameters.", "is not supported")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.problems import quickly, refused
+from tests.contract.problems import assert_quick, assert_refused
 from tests.servers import Server
 
 URL = "/v1/models/everything/predict"
@@ -63,8 +63,8 @@ VALUES: list[tuple[str, Any, str]] = [
 def test_one_value_is_named(tiny: Server, good: dict[str, Any], field: str, value: Any, says: str) -> None:
     good[field] = value
     answer = tiny.post(URL, {"features": good})
-    refused(answer, 422, f"features.{field}", says)
-    quickly(tiny, answer)
+    assert_refused(answer, 422, f"features.{field}", says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(("field", "value", "says"), VALUES)
@@ -74,39 +74,41 @@ def test_the_same_value_is_named_in_every_form(
     bad = good | {field: value}
     place = list(good).index(field)
     in_order = tiny.post(URL, {"features": list(bad.values())})
-    refused(in_order, 422, f"features[{place}]", f"{field} {says}")
+    assert_refused(in_order, 422, f"features[{place}]", f"{field} {says}")
     named = tiny.post(URL, {"instances": [good, bad]})
-    refused(named, 422, f"instances[1].{field}", says)
+    assert_refused(named, 422, f"instances[1].{field}", says)
     nested = tiny.post(URL, {"instances": [{"features": good}, {"features": bad}]})
-    refused(nested, 422, f"instances[1].features.{field}", says)
+    assert_refused(nested, 422, f"instances[1].features.{field}", says)
     ordered = tiny.post(URL, {"instances": [list(good.values()), list(bad.values())]})
-    refused(ordered, 422, f"instances[1][{place}]", f"{field} {says}")
+    assert_refused(ordered, 422, f"instances[1][{place}]", f"{field} {says}")
     columns = tiny.post(URL, {"columns": {name: [good[name], bad[name]] for name in good}})
-    refused(columns, 422, f"columns.{field}[1]", says)
+    assert_refused(columns, 422, f"columns.{field}[1]", says)
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400, "1_0", "0x1F"])
 def test_no_json_number(tiny: Server, literal: str) -> None:
     body = f'{{"features": [{literal}, 2]}}'.encode()
     answer = tiny.post("/v1/models/linear/predict", body)
-    refused(answer, 400, says="line 1 column")
-    quickly(tiny, answer)
+    assert_refused(answer, 400, says="line 1 column")
+    assert_quick(tiny, answer)
 
 
 def test_a_number_beyond_float32_by_itself(tiny: Server) -> None:
     """The path without a look at each type: a list of numbers."""
-    refused(tiny.post("/v1/models/linear/predict", b'{"features": [1e300, 2]}'), 422, "features[0]", "f0 does not fit")
+    assert_refused(
+        tiny.post("/v1/models/linear/predict", b'{"features": [1e300, 2]}'), 422, "features[0]", "f0 does not fit"
+    )
 
 
 def test_missing_and_unknown_names_with_the_nearest_one(tiny: Server, good: dict[str, Any]) -> None:
     del good["age"]
     good["agee"] = 5
-    document = refused(tiny.post(URL, {"features": good}), 422, "features.agee", "did you mean 'age'?")
+    document = assert_refused(tiny.post(URL, {"features": good}), 422, "features.agee", "did you mean 'age'?")
     assert "features.age" in document["errors"]
     good["x" * 5000] = 1
     del good["agee"]
     answer = tiny.post(URL, {"features": good})
-    refused(answer, 422, "features." + "x" * 61 + "...", "is no feature of this model")
+    assert_refused(answer, 422, "features." + "x" * 61 + "...", "is no feature of this model")
 
 
 @pytest.mark.parametrize(("field", "prediction"), [("income", 1039.0), ("score", 44.0), ("note", 44.5)])
@@ -171,8 +173,8 @@ def test_null_and_absent_under_the_policies_that_take_it(
 )
 def test_shapes_that_are_no_rows(tiny: Server, body: Any, field: str, says: str) -> None:
     answer = tiny.post("/v1/models/linear/predict", body)
-    refused(answer, 422, field, says)
-    quickly(tiny, answer)
+    assert_refused(answer, 422, field, says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +196,8 @@ def test_wrong_rank(tiny: Server, pixels: Any, says: str) -> None:
     right = [[0, 0, 0], [0, 0, 1]]
     assert tiny.post("/v1/models/image/predict", {"features": {"pixels": right}}).json()["prediction"] == 1
     answer = tiny.post("/v1/models/image/predict", {"instances": [{"pixels": right}, {"pixels": pixels}]})
-    refused(answer, 422, "instances[1].pixels", says)
-    quickly(tiny, answer)
+    assert_refused(answer, 422, "instances[1].pixels", says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -203,41 +205,41 @@ def test_wrong_rank(tiny: Server, pixels: Any, says: str) -> None:
     [(1.5, "must be a string"), ([], "must be a string"), ("x" * 257, "at most 256")],
 )
 def test_entity_ids(tiny: Server, good: dict[str, Any], entity: Any, says: str) -> None:
-    refused(tiny.post(URL, {"customer_id": entity, "features": good}), 422, "customer_id", says)
+    assert_refused(tiny.post(URL, {"customer_id": entity, "features": good}), 422, "customer_id", says)
     inside = tiny.post(URL, {"features": good | {"customer_id": entity}})
-    refused(inside, 422, "features.customer_id", says)
+    assert_refused(inside, 422, "features.customer_id", says)
     among = tiny.post(URL, {"instances": [good, good | {"customer_id": entity}]})
-    refused(among, 422, "instances[1].customer_id", says)
+    assert_refused(among, 422, "instances[1].customer_id", says)
     nested = tiny.post(URL, {"instances": [{"features": good}, {"features": good, "customer_id": entity}]})
-    refused(nested, 422, "instances[1].customer_id", says)
+    assert_refused(nested, 422, "instances[1].customer_id", says)
     column = {name: [value, value] for name, value in good.items()}
     columns = tiny.post(URL, {"columns": column | {"customer_id": ["C-1", entity]}})
-    refused(columns, 422, "columns.customer_id[1]", says)
+    assert_refused(columns, 422, "columns.customer_id[1]", says)
 
 
 def test_entity_id_null(tiny: Server, good: dict[str, Any]) -> None:
-    refused(tiny.post(URL, {"customer_id": None, "features": good}), 422, "customer_id", "must not be null")
+    assert_refused(tiny.post(URL, {"customer_id": None, "features": good}), 422, "customer_id", "must not be null")
 
 
 def test_entity_columns_of_another_length(tiny: Server, good: dict[str, Any]) -> None:
     column = {name: [value, value] for name, value in good.items()}
     for ids in ([], ["C-1"], ["C-1", "C-2", "C-3"]):
         answer = tiny.post(URL, {"columns": column | {"customer_id": ids}})
-        refused(answer, 422, "columns.customer_id", "as long as the other columns")
+        assert_refused(answer, 422, "columns.customer_id", "as long as the other columns")
 
 
 def test_one_id_for_several_rows(tiny: Server, good: dict[str, Any]) -> None:
     answer = tiny.post(URL, {"customer_id": "C-1", "instances": [good, good]})
-    refused(answer, 422, "customer_id", "belongs to each row")
+    assert_refused(answer, 422, "customer_id", "belongs to each row")
 
 
 def test_no_finite_answer(tiny: Server) -> None:
     """JSON has no NaN: the row is named instead."""
     answer = tiny.post("/v1/models/roots/predict", {"instances": [[4], [-4]]})
-    refused(answer, 422, "instances[1]", "no finite answer")
+    assert_refused(answer, 422, "instances[1]", "no finite answer")
 
 
 def test_many_faults_are_reported_up_to_a_limit(tiny: Server) -> None:
     answer = tiny.post("/v1/models/identity/predict", {"instances": [["a"] * 20] * 100})
-    assert len(refused(answer, 422, "instances[0][0]", "f0 must be a number")["errors"]) == 20
-    quickly(tiny, answer)
+    assert len(assert_refused(answer, 422, "instances[0][0]", "f0 must be a number")["errors"]) == 20
+    assert_quick(tiny, answer)

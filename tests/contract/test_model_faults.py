@@ -14,7 +14,7 @@ import pytest
 from app.registry.manifest import Feature
 from app.registry.repository import Repository
 from tests.conftest import StartServer
-from tests.contract.problems import refused
+from tests.contract.problems import assert_refused
 from tests.models import TinyModel, columns, external, fragile, image, linear, square_root
 from tests.servers import Server
 
@@ -240,7 +240,7 @@ def test_refused_with_its_reason(faulty: Server, name: str) -> None:
     assert line["reason"] == version["reason"]
     described = faulty.get(f"/v1/models/{name}").json()
     assert (described["ready"], described["versions"][0]["reason"]) == (False, version["reason"])
-    refused(faulty.post(f"/v1/models/{name}/predict", {"features": [1, 2]}), 503)
+    assert_refused(faulty.post(f"/v1/models/{name}/predict", {"features": [1, 2]}), 503)
 
 
 def test_the_good_model_is_served_among_them(faulty: Server) -> None:
@@ -302,7 +302,7 @@ def test_a_refused_default_version_is_not_replaced_by_another(
     deployment = tmp_path / "deployment.yaml"
     deployment.write_text("default_model: linear\nmodels: {linear: {default_version: v2}}\n")
     server = start_server({"SLUICE_DEPLOYMENT_FILE": str(deployment)}, models=repository.root)
-    refused(server.post("/predict", {"features": [1, 2]}), 503)
+    assert_refused(server.post("/predict", {"features": [1, 2]}), 503)
     assert server.get("/health").status == 503
     assert server.get("/health/ready").json()["status"] == "unready"
     assert server.post("/v1/models/linear/versions/v1/predict", {"features": [1, 2]}).status == 200

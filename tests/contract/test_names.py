@@ -8,7 +8,7 @@ import pytest
 
 from app.registry.repository import Repository
 from tests.client import message
-from tests.contract.problems import refused
+from tests.contract.problems import assert_refused
 from tests.models import linear
 from tests.servers import Server
 
@@ -75,10 +75,10 @@ def test_names_of_models_and_versions(spied: Spied, name: str) -> None:
     ):
         answer = spied.server.post(path, {"features": [1, 2]})
         assert answer.status in (400, 404)
-        refused(answer, answer.status)
+        assert_refused(answer, answer.status)
         assert len(answer.body) < 1000
     described = spied.server.get(f"/v1/models/{name}")
-    refused(described, described.status if described.status == 400 else 404)
+    assert_refused(described, described.status if described.status == 400 else 404)
     assert spied.strange(before) == []
 
 
@@ -86,5 +86,5 @@ def test_names_of_models_and_versions(spied: Spied, name: str) -> None:
 def test_names_of_assets(spied: Spied, name: str) -> None:
     before = len(spied.opened())
     answer = spied.server.send(message("GET", f"/docs/assets/{name}"))
-    refused(answer, answer.status if answer.status == 400 else 404)
+    assert_refused(answer, answer.status if answer.status == 400 else 404)
     assert spied.strange(before) == []

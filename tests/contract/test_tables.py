@@ -15,7 +15,7 @@ import pytest
 from tests.client import Answer
 from tests.conftest import StartServer
 from tests.contract.conftest import GOOD
-from tests.contract.problems import quickly, refused
+from tests.contract.problems import assert_quick, assert_refused
 from tests.servers import Server
 
 URL = "/v1/models/everything/predict"
@@ -76,14 +76,14 @@ def test_csv_quotes_and_letters(tiny: Server) -> None:
 
 def test_an_empty_cell_is_a_missing_value(tiny: Server) -> None:
     assert predictions(send_csv(tiny, f"{HEADER}\n30.5,,,3,true,4,Oslo,")) == [1038.5]
-    document = refused(send_csv(tiny, f"{HEADER}\n{LINE}\n,5.5,0.5,3,,4,,x"), 422)
+    document = assert_refused(send_csv(tiny, f"{HEADER}\n{LINE}\n,5.5,0.5,3,,4,,x"), 422)
     assert set(document["errors"]) == {"columns.age[1]", "columns.member[1]", "columns.city[1]"}
 
 
 def test_a_column_that_is_not_there(tiny: Server) -> None:
     assert predictions(send_csv(tiny, "age,visits,member,count,city\n30.5,3,True,4.0,Oslo")) == [1038.5]
-    refused(send_csv(tiny, "age\n30.5"), 422, "columns.count", "is missing")
-    refused(send_csv(tiny, f"{HEADER},agee\n{LINE},1"), 422, "columns.agee", "did you mean 'age'?")
+    assert_refused(send_csv(tiny, "age\n30.5"), 422, "columns.count", "is missing")
+    assert_refused(send_csv(tiny, f"{HEADER},agee\n{LINE},1"), 422, "columns.agee", "did you mean 'age'?")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_column_that_is_not_there(tiny: Server) -> None:
 def test_cells_that_do_not_fit(tiny: Server, field: str, cell: str, says: str) -> None:
     bad = dict(zip(HEADER.split(","), LINE.split(","), strict=True)) | {field: cell}
     answer = send_csv(tiny, f"{HEADER}\n{LINE}\n{','.join(bad.values())}")
-    refused(answer, 422, f"columns.{field}[1]", says)
-    quickly(tiny, answer)
+    assert_refused(answer, 422, f"columns.{field}[1]", says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -135,23 +135,25 @@ def test_cells_that_do_not_fit(tiny: Server, field: str, cell: str, says: str) -
 )
 def test_csv_that_is_none(tiny: Server, text: bytes, status: int, field: str | None, says: str) -> None:
     answer = send_csv(tiny, text, LINEAR)
-    refused(answer, status, field, says)
-    quickly(tiny, answer, 100)
+    assert_refused(answer, status, field, says)
+    assert_quick(tiny, answer, 100)
 
 
 def test_too_many_cells(tiny: Server) -> None:
     header = ",".join(f"c{number}" for number in range(1000))
-    refused(send_csv(tiny, f"{header}\n" + ("," * 999 + "\n") * 4001, LINEAR), 413, says="more than 4000000 cells")
+    assert_refused(
+        send_csv(tiny, f"{header}\n" + ("," * 999 + "\n") * 4001, LINEAR), 413, says="more than 4000000 cells"
+    )
 
 
 def test_csv_in_other_charsets(tiny: Server) -> None:
-    refused(send_csv(tiny, f"{HEADER}\n{LINE}", kind="text/csv; charset=latin-1"), 415, says="UTF-8")
+    assert_refused(send_csv(tiny, f"{HEADER}\n{LINE}", kind="text/csv; charset=latin-1"), 415, says="UTF-8")
 
 
 def test_csv_without_a_header(tiny: Server) -> None:
     kind = "text/csv; header=absent"
     assert predictions(send_csv(tiny, "1,2\n3,4", LINEAR, kind)) == [5.5, 11.5]
-    refused(send_csv(tiny, "1,2,3", LINEAR, kind), 422, "line 1", "holds 3 cells; the model has 2 features")
+    assert_refused(send_csv(tiny, "1,2,3", LINEAR, kind), 422, "line 1", "holds 3 cells; the model has 2 features")
 
 
 def test_the_entity_passes_through(tiny: Server) -> None:
@@ -161,7 +163,7 @@ def test_the_entity_passes_through(tiny: Server) -> None:
     written = read_back(send_csv(tiny, text, Accept=CSV))
     assert [list(row)[:2] for row in written] == [["customer_id", "prediction"]] * 3
     assert [row["customer_id"] for row in written] == ["C-1", "", "7"]
-    refused(send_csv(tiny, text.replace("C-1", "x" * 257)), 422, "columns.customer_id[0]", "at most 256")
+    assert_refused(send_csv(tiny, text.replace("C-1", "x" * 257)), 422, "columns.customer_id[0]", "at most 256")
     arrow = send_arrow(tiny, good_columns(customer_id=pa.array(["C-1", None])))
     assert [row.get("customer_id") for row in arrow.json()["predictions"]] == ["C-1", None]
     numbers = send_arrow(tiny, good_columns(customer_id=pa.array([5, 6])))
@@ -219,7 +221,7 @@ def test_arrow_gaps(tiny: Server) -> None:
     nothing = {"income": pa.nulls(2), "score": pa.array([np.nan, np.nan])}
     assert predictions(send_arrow(tiny, good_columns(2, **nothing))) == [1038.5, 1038.5]
     count = send_arrow(tiny, good_columns(2, count=pa.array([4, None])))
-    refused(count, 422, "columns.count[1]", "must not be null")
+    assert_refused(count, 422, "columns.count[1]", "must not be null")
 
 
 def test_arrow_lists_for_shaped_features(tiny: Server) -> None:
@@ -231,7 +233,7 @@ def test_arrow_lists_for_shaped_features(tiny: Server) -> None:
             same = send_arrow(tiny, {"pixels": pa.array(pixels).cast(lists)}, "/v1/models/image/predict")
             assert predictions(same) == [1.0, 1.0]
     ragged = send_arrow(tiny, {"pixels": pa.array([[[1.0], [1.0, 2.0]]])}, "/v1/models/image/predict")
-    refused(ragged, 422, "columns.pixels", "of the same shape")
+    assert_refused(ragged, 422, "columns.pixels", "of the same shape")
 
 
 @pytest.mark.parametrize(
@@ -249,8 +251,8 @@ def test_arrow_lists_for_shaped_features(tiny: Server) -> None:
 )
 def test_arrow_cells_that_do_not_fit(tiny: Server, field: str, values: Any, says: str) -> None:
     answer = send_arrow(tiny, good_columns(2, **{field: values}))
-    refused(answer, 422, f"columns.{field}[1]", says)
-    quickly(tiny, answer)
+    assert_refused(answer, 422, f"columns.{field}[1]", says)
+    assert_quick(tiny, answer)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +268,7 @@ def test_arrow_cells_that_do_not_fit(tiny: Server, field: str, values: Any, says
     ],
 )
 def test_arrow_types_that_no_feature_takes(tiny: Server, changed: dict[str, Any], field: str, says: str) -> None:
-    refused(send_arrow(tiny, good_columns(2, **changed)), 422, field, says)
+    assert_refused(send_arrow(tiny, good_columns(2, **changed)), 422, field, says)
 
 
 def test_arrow_streams_that_are_none(tiny: Server) -> None:
@@ -274,7 +276,7 @@ def test_arrow_streams_that_are_none(tiny: Server) -> None:
     for body in (b"", b"f0,f1", whole[:-300], whole[: len(whole) // 2], whole[8:], b"\xff" * 400, bytes(4000)):
         answer = send_arrow(tiny, body, LINEAR)
         assert answer.status in {400, 422}, answer
-        refused(answer, answer.status)
+        assert_refused(answer, answer.status)
 
 
 def test_arrow_streams_with_any_byte_flipped(tiny: Server) -> None:
@@ -288,15 +290,15 @@ def test_arrow_streams_with_any_byte_flipped(tiny: Server) -> None:
 def test_packed_streams_are_refused_before_they_are_unpacked(tiny: Server) -> None:
     for kind in ("lz4", "zstd"):
         body = stream({"f0": [0.0] * 9000, "f1": [0.0] * 9000}, compression=kind)
-        refused(send_arrow(tiny, body, LINEAR), 415, says="plain buffers")
+        assert_refused(send_arrow(tiny, body, LINEAR), 415, says="plain buffers")
     names = pa.array(["Oslo", "Bern"] * 50).dictionary_encode()
-    refused(send_arrow(tiny, stream({"city": names}, compression="zstd")), 415, says="plain buffers")
+    assert_refused(send_arrow(tiny, stream({"city": names}, compression="zstd")), 415, says="plain buffers")
 
 
 def test_a_text_that_many_rows_share(tiny: Server) -> None:
     shared = pa.DictionaryArray.from_arrays(pa.array([0] * 5000), pa.array(["x" * 100_000]))
     answer = send_arrow(tiny, stream(good_columns(5000, note=shared)))
-    refused(answer, 413, says="texts of the table")
+    assert_refused(answer, 413, says="texts of the table")
 
 
 def test_values_that_need_no_bytes(tiny: Server) -> None:
@@ -311,31 +313,33 @@ def test_values_that_need_no_bytes(tiny: Server) -> None:
         pa.DictionaryArray.from_arrays(pa.array([0]), pa.nulls(many)),
     ):
         answer = send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict")
-        refused(answer, 422, "columns.pixels", "which no feature takes")
-        quickly(tiny, answer)
+        assert_refused(answer, 422, "columns.pixels", "which no feature takes")
+        assert_quick(tiny, answer)
 
 
 def test_lists_in_lists_in_lists(tiny: Server) -> None:
     column = pa.array([1.0])
     for _ in range(60):
         column = pa.FixedSizeListArray.from_arrays(column, 1)
-    refused(send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict"), 422, "columns.pixels")
+    assert_refused(send_arrow(tiny, {"pixels": column}, "/v1/models/image/predict"), 422, "columns.pixels")
 
 
 @pytest.mark.parametrize("cells", [["1", "2_0", "3"], [True, False, True], [Decimal(1), Decimal(2), Decimal(3)]])
 def test_lists_of_what_is_no_number(tiny: Server, cells: list[Any]) -> None:
     answer = send_arrow(tiny, {"pixels": pa.array([[cells, cells]])}, "/v1/models/image/predict")
-    refused(answer, 422, "columns.pixels", "which no feature takes")
+    assert_refused(answer, 422, "columns.pixels", "which no feature takes")
 
 
 def test_shared_values_that_are_lists(tiny: Server) -> None:
     shared = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array([[1.0], [2.0]]))
-    refused(send_arrow(tiny, good_columns(2, age=shared)), 422, "columns.age", "which no feature takes")
+    assert_refused(send_arrow(tiny, good_columns(2, age=shared)), 422, "columns.age", "which no feature takes")
 
 
 def test_rows_that_need_no_bytes(tiny: Server) -> None:
-    refused(send_arrow(tiny, {"f0": pa.nulls(10_000_000)}, LINEAR), 422, "columns", "more rows than one request takes")
-    refused(send_arrow(tiny, {"f0": pa.nulls(0), "f1": pa.nulls(0)}, LINEAR), 422, "columns", "at least one row")
+    assert_refused(
+        send_arrow(tiny, {"f0": pa.nulls(10_000_000)}, LINEAR), 422, "columns", "more rows than one request takes"
+    )
+    assert_refused(send_arrow(tiny, {"f0": pa.nulls(0), "f1": pa.nulls(0)}, LINEAR), 422, "columns", "at least one row")
 
 
 def _many_from_few() -> dict[str, pa.Array]:
@@ -366,25 +370,25 @@ def test_a_few_bytes_that_stand_for_many_values(tiny: Server, kind: str) -> None
     body = stream({"pixels": _many_from_few()[kind]})
     assert len(body) < 200_000
     answer = send_arrow(tiny, body, "/v1/models/image/predict")
-    refused(answer, 422, "columns.pixels", "which no feature takes")
-    quickly(tiny, answer)
+    assert_refused(answer, 422, "columns.pixels", "which no feature takes")
+    assert_quick(tiny, answer)
 
 
 def test_truths_of_a_bit_each_are_no_numbers(tiny: Server) -> None:
     body = stream({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(30_000_000, np.bool_)), 30_000_000)})
-    refused(send_arrow(tiny, body, "/v1/models/image/predict"), 422, "columns.pixels", "which no feature takes")
+    assert_refused(send_arrow(tiny, body, "/v1/models/image/predict"), 422, "columns.pixels", "which no feature takes")
 
 
 def test_a_dictionary_is_read_as_far_as_it_is_used(tiny: Server) -> None:
     cities = pa.DictionaryArray.from_arrays(pa.array([1, None, 1], pa.int8()), pa.array(["Bern", "Oslo"]))
-    refused(send_arrow(tiny, good_columns(3, city=cities)), 422, "columns.city[1]", "must not be null")
+    assert_refused(send_arrow(tiny, good_columns(3, city=cities)), 422, "columns.city[1]", "must not be null")
     cities = pa.DictionaryArray.from_arrays(pa.array([1, 1, 1], pa.int8()), pa.array(["Bern", "Oslo"]))
     assert predictions(send_arrow(tiny, good_columns(3, city=cities))) == [44.5] * 3
 
 
 def test_other_kinds_of_body(tiny: Server) -> None:
-    refused(tiny.post(LINEAR, b"1,2", {"Content-Type": "text/plain"}), 415, says="application/json")
-    refused(tiny.post(LINEAR, b"1,2", {"Content-Type": "text/csvx"}), 415, says="application/json")
+    assert_refused(tiny.post(LINEAR, b"1,2", {"Content-Type": "text/plain"}), 415, says="application/json")
+    assert_refused(tiny.post(LINEAR, b"1,2", {"Content-Type": "text/csvx"}), 415, says="application/json")
 
 
 def test_a_server_without_pyarrow_says_so(start_server: StartServer, tmp_path: Path) -> None:
@@ -393,7 +397,7 @@ def test_a_server_without_pyarrow_says_so(start_server: StartServer, tmp_path: P
     (tmp_path / "path" / "pyarrow.py").write_text("raise ImportError('not installed')\n")
     server = start_server({"PYTHONPATH": str(tmp_path / "path")})
     url = "/v1/models/diabetes/predict"
-    refused(send_arrow(server, {"age": [1.0]}, url), 415, says="requirements-arrow.txt")
+    assert_refused(send_arrow(server, {"age": [1.0]}, url), 415, says="requirements-arrow.txt")
     example = server.get("/v1/models/diabetes").json()["example"]
-    refused(server.post(url, example, {"Accept": ARROW}), 406, says="requirements-arrow.txt")
+    assert_refused(server.post(url, example, {"Accept": ARROW}), 406, says="requirements-arrow.txt")
     assert server.post(url, example).status == 200

@@ -16,7 +16,7 @@ from tests.servers import RedisServer, Server
 FAR_ONLY = "cache: {l1: off, l2: on}\n"
 
 
-def _is_shared(folder: Path, url: str, **more: str) -> Server:
+def _assert_shared(folder: Path, url: str, **more: str) -> Server:
     """Two servers on that URL: what one computes, the other has; both tell the same. The first is returned, stopped."""
     (folder / "models").mkdir()
     linear().add(Repository(folder / "models"))
@@ -36,14 +36,14 @@ def _is_shared(folder: Path, url: str, **more: str) -> Server:
 
 def test_a_password(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "redis", password="open-sesame") as redis:
-        server = _is_shared(tmp_path, redis.url)
+        server = _assert_shared(tmp_path, redis.url)
         assert "open-sesame" not in server.log
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with RedisServer(tmp_path / "redis", options={"unixsocket": str(path)}):
-        _is_shared(tmp_path, f"unix://{path}?db=3")
+        _assert_shared(tmp_path, f"unix://{path}?db=3")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def tls(tmp_path: Path) -> Iterator[tuple[RedisServer, Path]]:
 
 def test_tls_with_a_certificate_of_ones_own(tls: tuple[RedisServer, Path], tmp_path: Path) -> None:
     redis, certificate = tls
-    _is_shared(tmp_path, f"rediss://{HOST}:{redis.port}/0?ssl_ca_certs={certificate}")
+    _assert_shared(tmp_path, f"rediss://{HOST}:{redis.port}/0?ssl_ca_certs={certificate}")
 
 
 def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: tuple[RedisServer, Path], tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def _whole(node: RedisServer) -> bool:
 
 
 def test_a_cluster(cluster: list[RedisServer], tmp_path: Path) -> None:
-    _is_shared(tmp_path, f"redis+cluster://{HOST}:{cluster[0].port}/0")
+    _assert_shared(tmp_path, f"redis+cluster://{HOST}:{cluster[0].port}/0")
     assert sum(int(node.call("DBSIZE")) for node in cluster) >= 3
 
 
@@ -150,7 +150,7 @@ def test_a_provider_of_credentials(tmp_path: Path) -> None:
         redis.call("ACL", "SETUSER", "sluice", "on", ">first", "~*", "+@all")
         redis.call("ACL", "SETUSER", "default", "+@all", "-get", "-mget", "-set", "-hset", "-hgetall")
         more = {"SLUICE_REDIS_CREDENTIALS": "vault:make", "PYTHONPATH": f"{folder}:{ROOT}"}
-        _is_shared(tmp_path, redis.url, **more)
+        _assert_shared(tmp_path, redis.url, **more)
         env = {"SLUICE_REDIS_URL": redis.url, **more} | deployment(tmp_path, FAR_ONLY)
         with Server(tmp_path / "third", env, tmp_path / "models") as server:
             assert source(ask(server, 1, 2)) == "hit-l2"

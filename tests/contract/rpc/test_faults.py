@@ -27,7 +27,7 @@ def _still_answers(rpc: RpcClient) -> Iterator[None]:
     assert values_of(rpc.infer(linear()).answer) == [11.5]
 
 
-def refused(reply: Reply, path: str, says: str = "") -> None:
+def assert_refused(reply: Reply, path: str, says: str = "") -> None:
     """The caller's mistake, said by field, with an id to quote."""
     assert reply.code is INVALID, reply
     assert path in reply.fields, reply
@@ -37,11 +37,11 @@ def refused(reply: Reply, path: str, says: str = "") -> None:
 
 
 def test_no_inputs(rpc: RpcClient) -> None:
-    refused(rpc.infer(request("linear")), "inputs", "holds 0 tensors")
+    assert_refused(rpc.infer(request("linear")), "inputs", "holds 0 tensors")
 
 
 def test_ten_thousand_empty_inputs(rpc: RpcClient) -> None:
-    refused(rpc.infer(empty_inputs()), "inputs", "holds 10000 tensors")
+    assert_refused(rpc.infer(empty_inputs()), "inputs", "holds 10000 tensors")
 
 
 def test_many_tensors_of_unknown_name(rpc: RpcClient) -> None:
@@ -54,12 +54,12 @@ def test_many_tensors_of_unknown_name(rpc: RpcClient) -> None:
 
 
 def test_65536_pieces(rpc: RpcClient) -> None:
-    refused(rpc.infer(pieces()), "raw_input_contents", "65537 entries for 1 inputs")
+    assert_refused(rpc.infer(pieces()), "raw_input_contents", "65537 entries for 1 inputs")
 
 
 @pytest.mark.parametrize("part", [b"\x2a\x00", b"\x2a\x80\x00", b"\x2a\x02\x22\x00"])
 def test_millions_of_empty_parts_are_counted_before_they_are_read(rpc: RpcClient, part: bytes) -> None:
-    refused(rpc.call("ModelInfer", part * 2_000_000), "message", "has more than 131072 parts")
+    assert_refused(rpc.call("ModelInfer", part * 2_000_000), "message", "has more than 131072 parts")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_millions_of_empty_parts_are_counted_before_they_are_read(rpc: RpcClient
     ],
 )
 def test_tensors_that_cannot_be(rpc: RpcClient, changes: Any, path: str, says: str) -> None:
-    refused(rpc.infer(but(**changes)), path, says)
+    assert_refused(rpc.infer(but(**changes)), path, says)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_tensors_that_cannot_be(rpc: RpcClient, changes: Any, path: str, says: s
 def test_raw_bytes_that_do_not_fill_the_shape(
     rpc: RpcClient, shape: list[int], data: bytes, path: str, says: str
 ) -> None:
-    refused(rpc.infer(raw(request("linear"), "X", "FP32", shape, data)), path, says)
+    assert_refused(rpc.infer(raw(request("linear"), "X", "FP32", shape, data)), path, says)
 
 
 @pytest.mark.parametrize(
@@ -117,25 +117,25 @@ def test_raw_bytes_that_do_not_fill_the_shape(
     ],
 )
 def test_texts_that_end_elsewhere(rpc: RpcClient, data: bytes, path: str, says: str) -> None:
-    refused(rpc.infer(raw(request("echo-bytes"), "X", "BYTES", [1, 1], data)), path, says)
+    assert_refused(rpc.infer(raw(request("echo-bytes"), "X", "BYTES", [1, 1], data)), path, says)
 
 
 def test_contents_and_raw_together(rpc: RpcClient) -> None:
     both = raw(linear(), "Z", "FP32", [1, 1], ROW)
-    refused(rpc.infer(both), "raw_input_contents", "1 entries for 2 inputs")
+    assert_refused(rpc.infer(both), "raw_input_contents", "1 entries for 2 inputs")
     both.raw_input_contents.append(ROW.tobytes())
-    refused(rpc.infer(both), "inputs[0].contents", "must not stand beside")
+    assert_refused(rpc.infer(both), "inputs[0].contents", "must not stand beside")
 
 
 def test_values_in_another_datatype_s_place(rpc: RpcClient) -> None:
     asked = linear()
     asked.inputs[0].contents.int_contents.append(1)
-    refused(rpc.infer(asked), "inputs[0].contents.int_contents", "is no place for FP32")
+    assert_refused(rpc.infer(asked), "inputs[0].contents.int_contents", "is no place for FP32")
 
 
 @pytest.mark.parametrize(("values", "says"), [([], "holds 0 values"), ([1.0], "holds 1"), ([1.0] * 99_999, "99999")])
 def test_more_or_fewer_values_than_the_shape_says(rpc: RpcClient, values: list[float], says: str) -> None:
-    refused(rpc.infer(linear(values)), "inputs[0].contents", says)
+    assert_refused(rpc.infer(linear(values)), "inputs[0].contents", says)
 
 
 @pytest.mark.parametrize(
@@ -144,16 +144,16 @@ def test_more_or_fewer_values_than_the_shape_says(rpc: RpcClient, values: list[f
 )
 def test_values_beyond_a_narrow_datatype(rpc: RpcClient, datatype: str, value: int) -> None:
     asked = typed(request(f"echo-{datatype.lower()}"), "X", datatype, [1, 1], [value])
-    refused(rpc.infer(asked), "inputs[0].contents", f"holds a value that is no {datatype}")
+    assert_refused(rpc.infer(asked), "inputs[0].contents", f"holds a value that is no {datatype}")
 
 
 def test_truths_that_are_neither(rpc: RpcClient) -> None:
     reply = rpc.infer(raw(request("echo-bool"), "X", "BOOL", [2, 1], b"\x01\x02"))
-    refused(reply, "raw_input_contents[0]", "neither 0 nor 1")
+    assert_refused(reply, "raw_input_contents[0]", "neither 0 nor 1")
 
 
 def test_one_name_twice(rpc: RpcClient) -> None:
-    refused(rpc.infer(typed(linear(), "X", "FP32", [1, 2], [1, 2])), "inputs[1].name", "more than once")
+    assert_refused(rpc.infer(typed(linear(), "X", "FP32", [1, 2], [1, 2])), "inputs[1].name", "more than once")
 
 
 @pytest.mark.parametrize("name", ["shared_memory_region", "classification", "sequence_id"])
@@ -162,13 +162,13 @@ def test_what_would_mean_something_else(rpc: RpcClient, name: str) -> None:
     of_request.parameters[name].int64_param = 1
     of_input.inputs[0].parameters[name].string_param = "x"
     of_output.outputs[0].parameters[name].int64_param = 3
-    refused(rpc.infer(of_request), f"parameters.{name}", "not supported")
-    refused(rpc.infer(of_input), f"inputs[0].parameters.{name}", "not supported")
-    refused(rpc.infer(of_output), f"outputs[0].parameters.{name}", "not supported")
+    assert_refused(rpc.infer(of_request), f"parameters.{name}", "not supported")
+    assert_refused(rpc.infer(of_input), f"inputs[0].parameters.{name}", "not supported")
+    assert_refused(rpc.infer(of_output), f"outputs[0].parameters.{name}", "not supported")
 
 
 def test_an_id_that_is_a_book(rpc: RpcClient) -> None:
-    refused(rpc.infer(linear(id="x" * 2000)), "id", "at most 1024")
+    assert_refused(rpc.infer(linear(id="x" * 2000)), "id", "at most 1024")
 
 
 @pytest.mark.parametrize("name", ["..", "a/../b", "%2e%2e", "\0", "x" * 300, "", "модель"])

@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from app.state.ledger import Lines
 from app.telemetry.access import PATIENCE_S, AccessLog
 
 FIELDS = {"request_id": "r-1", "status": 200}
@@ -36,7 +37,7 @@ def pipe() -> Iterator[Pipe]:
 def test_one_line_of_json(tmp_path: Path) -> None:
     lost: list[None] = []
     with (tmp_path / "log").open("ab") as file:
-        AccessLog(lambda: True, lambda: lost.append(None), file.fileno()).write(FIELDS)
+        AccessLog(Lines(None), lambda: lost.append(None), file.fileno()).write(FIELDS)
     line = json.loads((tmp_path / "log").read_text())
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "request", "level": "info", "request_id": "r-1", "status": 200}
@@ -45,15 +46,36 @@ def test_one_line_of_json(tmp_path: Path) -> None:
 
 def test_a_request_that_has_its_line_gets_no_second(pipe: Pipe) -> None:
     due = iter([True, True, False])
-    log = AccessLog(lambda: next(due), lambda: None, pipe.into)
+
+    class Told(Lines):
+        def due(self, stands: Callable[[], bool]) -> bool:
+            return next(due)
+
+    log = AccessLog(Told(None), lambda: None, pipe.into)
     for name in ("a", "b", "a"):
         log.write({"request_id": name})
     assert [json.loads(line)["request_id"] for line in pipe.drain().splitlines()] == ["a", "b"]
 
 
+class Doubtful(Lines):
+    """A worker died while it wrote the line of whichever request asks."""
+
+    def due(self, stands: Callable[[], bool]) -> bool:
+        return not stands()
+
+
+def test_a_line_that_a_dying_worker_wrote_is_found_in_the_log(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("ab") as file:
+        AccessLog(Lines(None), lambda: None, file.fileno()).write(FIELDS)
+        log = AccessLog(Doubtful(None), lambda: None, file.fileno())
+        for name in ("r-1", "r-2"):
+            log.write({"request_id": name})
+    assert [json.loads(line)["request_id"] for line in (tmp_path / "log").read_text().splitlines()] == ["r-1", "r-2"]
+
+
 def test_a_log_nobody_reads_holds_up_one_request_briefly_and_then_none(pipe: Pipe) -> None:
     lost: list[None] = []
-    log = AccessLog(lambda: True, lambda: lost.append(None), pipe.into)
+    log = AccessLog(Lines(None), lambda: lost.append(None), pipe.into)
     begun = time.perf_counter()
     for _ in range(500):
         log.write(FIELDS)
@@ -69,7 +91,7 @@ def test_a_full_disk_loses_lines_and_nothing_else() -> None:
     lost: list[None] = []
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
-        log = AccessLog(lambda: True, lambda: lost.append(None), descriptor)
+        log = AccessLog(Lines(None), lambda: lost.append(None), descriptor)
         for _ in range(10):
             log.write(FIELDS)
     finally:
