@@ -55,7 +55,7 @@ class Quotas:
         taken: list[Reserve] = []
         tightest: Standing | None = None
         for quota in quotas:
-            reserve = self._reserve(subject, quota)
+            reserve = self._reserves.get((subject, quota)) or self._open(subject, quota)
             standing = reserve.take(due, may_guess)
             if standing.remaining < 0:
                 for earlier in taken:
@@ -67,7 +67,7 @@ class Quotas:
         self._charged.note(whose)
         return tightest
 
-    def _reserve(self, subject: str, quota: Quota) -> Reserve:
+    def _open(self, subject: str, quota: Quota) -> Reserve:
         key = (subject, quota)
         with self._guard:
             reserve = self._reserves.get(key)

@@ -21,7 +21,7 @@ from app.rpc.parts import refuse_many_parts
 from app.rpc.status import CODES, code_of, details_of, text_of
 from app.rpc.threads import Threads
 from app.services import Services
-from app.telemetry.access import AccessLog
+from app.telemetry.access import AccessLog, Answered
 from app.telemetry.logs import request_id
 from app.telemetry.metrics import tell_refusal
 
@@ -178,18 +178,8 @@ def _parsed(method: Method[Any], raw: bytes) -> Message | None:
 
 
 def _write_line(log: AccessLog, call: Call, code: grpc.StatusCode, seconds: float) -> None:
-    log.write(
-        {
-            "request_id": call.request_id,
-            "method": "GRPC",
-            "path": call.path,
-            "status": code.name,
-            "duration_ms": round(seconds * 1000, 3),
-            "client": call.address,
-            "caller": call.caller.subject if call.caller else None,
-            **call.facts,
-        }
-    )
+    caller = call.caller.subject if call.caller else None
+    log.write(Answered(call.request_id, "GRPC", call.path, code.name, seconds, call.address, caller), call.facts)
 
 
 def _timed(work: Callable[[], bytes]) -> tuple[bytes, float]:

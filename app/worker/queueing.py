@@ -20,6 +20,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.api.errors import STATUS
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
+from app.telemetry.access import Answered
 from app.telemetry.metrics import tell_refusal
 from app.worker.admission import Admission
 from app.worker.ending import quick_refusal
@@ -171,9 +172,8 @@ class QueueingWorker(ThreadWorker):
         tell_refusal(here.metrics, error)
         here.metrics.request("", status, seconds, {})
         if here.access_log:
-            asked = {"request_id": request_id, "method": "POST", "path": seen.path, "status": status}
             peer = conn.client[0] if isinstance(conn.client, tuple) else ""
-            here.access_log.write({**asked, "duration_ms": round(seconds * 1000, 3), "client": peer, "caller": None})
+            here.access_log.write(Answered(request_id, "POST", seen.path, status, seconds, peer, None))
 
     def _lapsed(self, conn: Any) -> bool:
         seen: Glance = conn.seen
