@@ -1,6 +1,7 @@
 """Whoever stands at a door, before and after the gate."""
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal, NamedTuple
 
 Unit = Literal["requests", "rows"]
@@ -55,17 +56,17 @@ class Caller:
 
 
 class Standing(NamedTuple):
-    """What is left of a quota after a charge. ``reset_s`` is the seconds until its window ends."""
+    """What is left of a quota after a charge; its window ends at ``ends`` (monotonic)."""
 
     quota: Quota
     remaining: int
-    reset_s: float
+    ends: float
 
     @property
     def fields(self) -> dict[str, str]:
         """See ``rate_limit_fields``."""
         unit, limit, seconds = self.quota
-        return rate_limit_fields(unit, limit, seconds, self.remaining, self.reset_s)
+        return rate_limit_fields(unit, limit, seconds, self.remaining, self.ends - monotonic())
 
 
 def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 from app.errors import QuotaExceeded
 from app.gateway.caller import Quota, Standing
@@ -56,14 +57,14 @@ class Quotas:
         tightest: Standing | None = None
         for quota in quotas:
             reserve = self._reserves.get((subject, quota)) or self._open(subject, quota)
-            standing = reserve.take(due, may_guess)
-            if standing.remaining < 0:
+            remaining = reserve.take(due, may_guess)
+            if remaining < 0:
                 for earlier in taken:
                     earlier.give_back(due)
-                raise QuotaExceeded(quota.unit, quota.limit, quota.seconds, standing.reset_s)
+                raise QuotaExceeded(*quota, reserve.ends - monotonic())
             taken.append(reserve)
-            if tightest is None or standing.remaining * tightest.quota.limit < tightest.remaining * quota.limit:
-                tightest = standing
+            if tightest is None or remaining * tightest.quota.limit < tightest.remaining * quota.limit:
+                tightest = Standing(quota, remaining, reserve.ends)
         self._charged.note(whose)
         return tightest
 
