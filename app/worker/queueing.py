@@ -8,7 +8,6 @@ threads that are kept for that.
 """
 
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from random import getrandbits
 from selectors import EVENT_READ
@@ -25,6 +24,7 @@ from app.telemetry.metrics import tell_refusal
 from app.worker.admission import Admission
 from app.worker.ending import quick_refusal
 from app.worker.glance import Glance, look
+from app.worker.pool import Pool
 
 KEPT_THREADS = 4
 """Threads that predictions never take: for probes, metrics, administration, and refusals that need one."""
@@ -42,9 +42,11 @@ class QueueingWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.admission = Admission(self.cfg.threads)
 
-    def get_thread_pool(self) -> ThreadPoolExecutor:
+    def get_thread_pool(self) -> Any:
         """Threads for predictions, and some more."""
-        return ThreadPoolExecutor(max_workers=self.cfg.threads + KEPT_THREADS)
+        tell = partial(self.method_queue.defer, self.finish_request)
+        self.pool = Pool(self.cfg.threads + KEPT_THREADS, self.handle, tell)
+        return self.pool
 
     @property
     def services(self) -> Services:
@@ -74,8 +76,9 @@ class QueueingWorker(ThreadWorker):
             return
         super().on_client_socket_readable(conn, client)
 
-    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def finish_request(self, conn: Any, fs: Any) -> None:
         """A thread is free: for whom? Those whose time has run out while they waited need none."""
+        self.pool.done()
         began = getattr(conn, "began", None)
         if began is not None:
             conn.began = None
@@ -85,7 +88,7 @@ class QueueingWorker(ThreadWorker):
             if not self._lapsed(waiting):
                 self._hand(waiting)
 
-    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def end_request(self, conn: Any, fs: Any) -> None:
         """Back in the loop: keep the connection, or close it."""
         super().finish_request(conn, fs)
 
@@ -99,7 +102,7 @@ class QueueingWorker(ThreadWorker):
     def _hand(self, conn: Any) -> None:
         conn.began = monotonic()
         self.admission.take()
-        super().enqueue_req(conn)
+        self.pool.submit(conn)
 
     def _sort(self, conn: Any) -> None:
         try:
@@ -109,12 +112,12 @@ class QueueingWorker(ThreadWorker):
         if seen is None:
             self._await_data(conn)
         elif not seen.work:
-            super().enqueue_req(conn)
+            self.pool.submit(conn)
         elif self.admission.join(conn, seen.bulk, seen.seconds):
             conn.seen = seen
         elif not self._answered(conn, seen, Overloaded(COME_AGAIN_S)):
             conn.refused = True
-            super().enqueue_req(conn)
+            self.pool.submit(conn)
         else:
             self._await_data(conn)
 
