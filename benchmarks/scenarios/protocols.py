@@ -48,4 +48,19 @@ PROTOCOLS = (
             "clients."
         ),
     ),
+    Scenario(
+        "grpc_same_row",
+        "Open Inference Protocol over gRPC, one row per call, a client in C",
+        door="grpc_same",
+        rows=1,
+        connections=16,
+        contenders=("sluice_grpc_uncached", "mlserver_grpc"),
+        goals=(Goal("mlserver_grpc", "requests_per_s", 2.0),),
+        ours="sluice_grpc_uncached",
+        note=(
+            "The client is `h2load`, which takes some 20 us of the same two cores' time for each call. It sends one "
+            "row again and again; neither server remembers answers here. An answer counts when its bytes arrived: "
+            "HTTP's status alone is 200 for gRPC's errors too."
+        ),
+    ),
 )
