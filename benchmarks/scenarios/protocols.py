@@ -58,7 +58,7 @@ PROTOCOLS = (
         goals=(Goal("mlserver_grpc", "requests_per_s", 2.0),),
         ours="sluice_grpc_uncached",
         note=(
-            "The client is `h2load`, which takes some 20 us of the same two cores' time for each call. It sends one "
+            "The client is `h2load`, which takes some 40 us of the same two cores' time for each call. It sends one "
             "row again and again; neither server remembers answers here. An answer counts when its bytes arrived: "
             "HTTP's status alone is 200 for gRPC's errors too."
         ),
