@@ -16,7 +16,7 @@ from app.errors import InvalidInput, ModelFailed, QuotaExceeded, SluiceError
 from app.gateway.addresses import client_address
 from app.gateway.caller import rate_limit_fields
 from app.rpc.call import Call, peer_address, text_metadata
-from app.rpc.pace import SHORT_BYTES, Pace
+from app.rpc.pace import SHORT_BYTES, Pace, held
 from app.rpc.parts import refuse_many_parts
 from app.rpc.status import CODES, code_of, details_of, text_of
 from app.rpc.threads import Threads
@@ -98,9 +98,8 @@ class Door:
         return answer
 
     def _answer_here(self, method: Method[Any], message: Message | None, call: Call, kind: Hashable) -> bytes:
-        started = perf_counter()
-        answer = self._answer(method, message, call)
-        self._pace.took(kind, perf_counter() - started, on_loop=True)
+        answer, seconds = held(partial(self._answer, method, message, call))
+        self._pace.took(kind, seconds, on_loop=True)
         return answer
 
     def _answer_long(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
