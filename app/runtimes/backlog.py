@@ -70,11 +70,15 @@ class Call:
 
 
 class Backlog:
-    """Not for several threads at once. Calls that have lapsed are told so when their turn comes."""
+    """Not for several threads at once. Calls that have lapsed are told so when their turn comes.
+
+    ``latest`` is when the last of them came.
+    """
 
     def __init__(self) -> None:
         self._lines: tuple[deque[Call], deque[Call]] = (deque(), deque())
         self._rows = [0, 0]
+        self.latest = 0.0
 
     @property
     def rows(self) -> int:
@@ -89,6 +93,7 @@ class Backlog:
         """The last of its line."""
         self._lines[call.bulk].append(call)
         self._rows[call.bulk] += call.rows
+        self.latest = call.queued
 
     def drop(self, call: Call) -> bool:
         """Take one out wherever it stands; whether it was there."""

@@ -35,6 +35,7 @@ class Watched:
         self.inputs: Sequence[TensorSpec] = self._inner.inputs
         self.outputs: Sequence[TensorSpec] = self._inner.outputs
         self.metadata = self._inner.metadata
+        self.clock = time.perf_counter
         self.runs: list[int] = []
         self.order: list[float] = []
         self.gate = threading.Event()
@@ -246,7 +247,7 @@ def test_more_than_the_plan_allows_is_refused_at_once() -> None:
 
 def test_a_call_that_cannot_be_in_time_is_refused_before_it_waits() -> None:
     runtime, batcher, callers = _held(trap(), ON)
-    batcher.sizing.fit.add(1, 0.5)
+    batcher.sizing.fit.add(1, 0.5, 0.5)
     callers.call("hopeless", batcher, _feed([1, 0]), seconds=0.2)
     _wait(lambda: "hopeless" in callers.outcomes)
     runtime.gate.set()
