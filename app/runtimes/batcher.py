@@ -12,6 +12,7 @@ refused in time. One that takes less than waking a thread runs where it is.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from math import inf
 from threading import Condition, Lock
 from time import monotonic, perf_counter
@@ -109,6 +110,8 @@ class Batcher:
             self._wait(call)
         if call.batch is not None:
             self._lead(call.batch)
+        else:
+            call.pass_on()
         return call.result()
 
     def _enqueue(self, call: Call) -> None:
@@ -146,8 +149,9 @@ class Batcher:
             self._execute(batch)
         finally:
             self._hand_on(rows, sum(call.rows for call in batch))
-            for call in batch:
-                call.done.set()
+            for call, follower in pairwise(batch):
+                call.follower = follower
+            batch[0].pass_on()
 
     def _gather(self, batch: list[Call], rows: int) -> None:
         """Take all that waits by now, after waiting for a fuller batch where that is wanted."""
