@@ -23,7 +23,8 @@ class Call:
     """
 
     __slots__ = (
-        "_error", "_outputs", "arrived", "batch", "bulk", "deadline", "done", "feed", "follower", "kind", "queued", "rows"
+        "_error", "_outputs", "arrived", "batch", "bulk", "deadline", "done", "feed", "follower", "kind", "queued",
+        "rows",
     )  # fmt: skip
 
     def __init__(self, feed: Feed, rows: int) -> None:

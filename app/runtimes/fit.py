@@ -75,8 +75,12 @@ class Fit:
         return self._between(rows, attrgetter("typical"))
 
     def effort(self, rows: int) -> float:
-        """What a run of that many rows should cost; likewise."""
-        return self._between(rows, attrgetter("best"))
+        """What a run of that many rows should cost; beyond what was measured as much more per row as up to there."""
+        if len(self.points) < 2 or rows <= (last := list(self.points.values())[-2:])[1].rows:
+            return self._between(rows, attrgetter("best"))
+        low, high = last
+        more = max(0.0, high.best - low.best) / (high.rows - low.rows)
+        return high.best + more * (rows - high.rows)
 
     def _between(self, rows: int, figure: Callable[[Point], float]) -> float:
         points = list(self.points.values())

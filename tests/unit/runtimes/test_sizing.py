@@ -106,6 +106,16 @@ def test_a_size_that_was_tried_at_a_bad_moment_is_tried_again(monkeypatch: pytes
     assert sizing.max_rows >= 32
 
 
+def test_the_time_that_others_take_of_the_core_makes_no_size_dearer() -> None:
+    """Requests that come during a run share its core: half of the callers lengthen a run of the other half."""
+    sizing = _measured(_net)
+    for _ in range(60):
+        sizing.observe(16, 0.9 * _net(16), _net(16))
+        sizing.observe(32, 3 * _net(32), _net(32))
+    assert sizing.max_rows >= 32
+    assert sizing.fit.seconds(32) == pytest.approx(3 * _net(32), rel=0.01), "a queue is as long as it is by the clock"
+
+
 def test_nobody_is_refused_for_sizes_that_are_only_being_tried() -> None:
     sizing = _measured(lambda rows: 0.05 * rows, (1,))
     assert sizing.joins
