@@ -23,7 +23,8 @@ from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
 from app.telemetry.memory import memory
 from app.worker.answer import Answer
-from app.worker.ending import hang_up, refusal
+from app.worker.ending import refusal
+from app.worker.farewell import Farewell
 from app.worker.queueing import QueueingWorker
 from app.worker.sharing import Share
 from app.worker.weight import Weight
@@ -75,6 +76,7 @@ class Worker(QueueingWorker):
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.share = Share(self.seat)
+        self.farewell = Farewell(self.poller, self._count_one_less)
         self._weight = Weight(self.memory_limit_mb << 20)
         self._show_load()
         _log.info("worker_ready", pid=self.pid)
@@ -96,10 +98,11 @@ class Worker(QueueingWorker):
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """One turn of the loop, which is also when to see whether it is time to go."""
         courtesy = self.share.courtesy_left(monotonic())
-        waits = [timeout or 0.0, *([courtesy] if courtesy else [])]
+        waits = [timeout or 0.0, max(0.0, self.farewell.seconds_left(monotonic())), *([courtesy] if courtesy else [])]
         if self._told_to_go is not None:
             waits.append(LEAVING_TICK_SECONDS)
         super().wait_for_and_dispatch_events(min(waits))
+        self.farewell.end(monotonic())
         self.share.weigh(self.nr_conns, monotonic())
         if self._told_to_go is not None and self.alive:
             self._go_when_possible(self._told_to_go)
@@ -146,15 +149,19 @@ class Worker(QueueingWorker):
             prometheus.watch("sluice_queue_room", lambda: {(): int(self.admission.room)})
 
     def _busy(self) -> int:
-        return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
+        return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns) - len(self.farewell)
+
+    def _count_one_less(self) -> None:
+        self.nr_conns -= 1
 
     def handle(self, conn: Any) -> Any:
-        """Answer one request; a connection that ends with it is closed here, by a request thread."""
+        """Answer one request; where the connection ends with it, the client is told so by the thread that answered."""
         outcome = super().handle(conn)
         request_id.set(None)
         if outcome is False:
-            hang_up(conn.sock)
-            conn.hung_up = True
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_WR)
+            conn.over = True
         return outcome
 
     def handle_request(self, req: Any, conn: Any) -> bool:
@@ -196,9 +203,9 @@ class Worker(QueueingWorker):
                 body.close()
 
     def end_request(self, conn: Any, fs: "Future[Any]") -> None:
-        """Back in the loop: only a connection that goes on needs anything done."""
-        if hasattr(conn, "hung_up"):
-            self.nr_conns -= 1
+        """Back in the loop: keep the connection, or wait for its client to hang up."""
+        if hasattr(conn, "over"):
+            self.farewell.see_off(conn.sock)
         else:
             super().end_request(conn, fs)
 

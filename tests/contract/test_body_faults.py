@@ -234,6 +234,7 @@ def test_a_body_as_large_as_allowed(tiny: Server) -> None:
 def test_too_large_a_body_announced_and_not_sent(tiny: Server, length: str) -> None:
     answer = tiny.post(LINEAR, BODY, {"Content-Length": length, "Connection": ""})
     assert_refused(answer, 413)
+    assert answer.headers["connection"] == "close"
     assert_quick(tiny, answer)
 
 
@@ -283,28 +284,48 @@ def test_content_length_too_long_and_the_client_is_done(tiny: Server) -> None:
 
 
 def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: Server) -> None:
-    """As many as there are request threads; and three that never hang up after their answer."""
     held = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(8)]
     for connection in held:
-        connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "900"}))
+        connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "900", "Connection": ""}))
     started = time.monotonic()
     assert tiny.post(LINEAR, BODY).status == 200
     assert time.monotonic() - started < 8
     for connection in held:
-        assert_refused(read_answer(connection, "POST"), 408, says="stopped arriving")
+        answer = read_answer(connection, "POST")
+        assert_refused(answer, 408, says="stopped arriving")
+        assert answer.headers["connection"] == "close"
         connection.close()
 
 
-def test_clients_that_do_not_hang_up_hold_up_nobody(tiny: Server) -> None:
-    idle = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(3)]
-    for connection in idle:
-        connection.sendall(message("GET", "/health/live"))
-        read_answer(connection)
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/health/live", {}), ("/nowhere", {"Content-Length": "900"}), ("/nowhere", {"Transfer-Encoding": "chunked"})],
+)
+def test_clients_that_stay_after_the_last_answer_hold_up_nobody(
+    tiny: Server, path: str, headers: dict[str, str]
+) -> None:
+    """More of them than there are request threads; the second and third kind leave a body to be waited for."""
+    idle = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(40)]
     started = time.monotonic()
-    assert tiny.get("/health/live").status == 200
-    assert time.monotonic() - started < 0.5
     for connection in idle:
+        connection.sendall(message("GET", path, headers={"Connection": "" if headers else "close"} | headers))
+    answers = [read_answer(connection) for connection in idle]
+    assert tiny.get("/health/live").status == 200
+    assert time.monotonic() - started < 0.7
+    assert {answer.headers["connection"] for answer in answers} == {"close"}
+    for connection in idle:
+        assert connection.recv(1) == b""
         connection.close()
+
+
+def test_a_refusal_ends_no_connection_whose_request_is_all_there(tiny: Server) -> None:
+    with socket.create_connection((HOST, tiny.port), timeout=30) as connection:
+        connection.sendall(message("POST", "/nowhere", BODY, {"Connection": ""}))
+        first = read_answer(connection, "POST")
+        connection.sendall(message("POST", LINEAR, BODY))
+        second = read_answer(connection, "POST")
+    assert (first.status, first.headers["connection"]) == (404, "keep-alive")
+    assert (second.status, second.headers["connection"]) == (200, "close")
 
 
 def test_headers_that_never_end(tiny: Server) -> None:
@@ -324,27 +345,28 @@ def test_chunked(tiny: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "status"),
+    ("chunks", "status", "goes_on"),
     [
-        (b"zz\r\n", 400),
-        (b"5\r\n{}\r\n0\r\n\r\n", 400),
-        (b"-1\r\n\r\n", 400),
-        (b"ffffffffffffffffffff\r\n", 413),
-        (b"0\r\n\r\n", 400),
-        (b"100000\r\n" + b" " * 0x100000 + b"\r\n" + b"f00000\r\n" + b" " * 0xF00000 + b"\r\n1\r\n \r\n0\r\n\r\n", 413),
+        (b"zz\r\n", 400, False),
+        (b"5\r\n{}\r\n0\r\n\r\n", 400, False),
+        (b"-1\r\n\r\n", 400, False),
+        (b"ffffffffffffffffffff\r\n", 413, False),
+        (b"0\r\n\r\n", 400, True),
+        (b"1000000\r\n" + b" " * 0x1000000 + b"\r\n1\r\n \r\n0\r\n\r\n", 413, True),
     ],
 )
-def test_chunks_that_cannot_be(tiny: Server, chunks: bytes, status: int) -> None:
+def test_chunks_that_cannot_be(tiny: Server, chunks: bytes, status: int, goes_on: bool) -> None:
     with socket.create_connection((HOST, tiny.port), timeout=30) as connection:
         connection.sendall(_chunked(chunks))
         connection.shutdown(socket.SHUT_WR)
         answer = read_answer(connection, "POST")
     assert answer.status in (status, 400)
     assert_refused(answer, answer.status)
+    assert answer.headers["connection"] == ("keep-alive" if goes_on else "close")
 
 
 def _chunked(chunks: bytes) -> bytes:
-    head = {"Content-Length": "", "Transfer-Encoding": "chunked"}
+    head = {"Content-Length": "", "Transfer-Encoding": "chunked", "Connection": ""}
     return message("POST", LINEAR, b"", head) + chunks
 
 
