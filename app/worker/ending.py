@@ -11,7 +11,7 @@ from app.errors import SluiceError
 def refusal(status: int, reason: str, request_id: str | None) -> bytes:
     """A whole answer to what never became a request."""
     phrase = HTTPStatus(status).phrase
-    detail = reason if status < 500 else "Something went wrong here. Quote the request_id when you report it."
+    detail = reason if status != 500 else "Something went wrong here. Quote the request_id when you report it."
     body = problem_document(status, phrase.lower().replace(" ", "-"), detail, request_id)
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nX-Request-ID: {request_id}\r\n"

@@ -16,7 +16,14 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
-from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 
 from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
@@ -38,7 +45,7 @@ LEAVING_TICK_SECONDS = 0.05
 START_AGAIN_SECONDS = 2.0
 """How long a worker that could not start waits before the master may start another in its place."""
 
-_STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
+_STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 _log = logger("sluice.worker")
 
 
@@ -169,7 +176,9 @@ class Worker(QueueingWorker):
 
         Raises:
             StopIteration: it failed after the answer had begun, which can only be broken off.
+            UnsupportedTransferCoding: the body is coded in a way that would have to be undone.
         """
+        _refuse_other_codings(req)
         made: Any = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
         answer, environ = made
         environ["wsgi.multithread"] = True
@@ -219,3 +228,11 @@ class Worker(QueueingWorker):
             _log.warning("request_malformed", status=status, reason=str(exc)[:200], client=addr[0] if addr else "")
         with suppress(OSError):
             client.sendall(refusal(status, str(exc)[:200], request_id.get()))
+
+
+def _refuse_other_codings(req: Any) -> None:
+    """Gunicorn takes ``gzip, chunked`` for chunked, and so hands over what is still packed."""
+    if isinstance(req.body.reader, ChunkedReader):
+        coded = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
+        if [value.lower() for value in coded] != ["chunked"]:
+            raise UnsupportedTransferCoding(", ".join(coded))
