@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, request
 from app.api.access import needs
 from app.api.bodies import read_json
 from app.api.json import json_response
+from app.api.loading import load
 from app.api.traffic.schemas import PlanSchema, TrafficSchema, traffic_body
 from app.errors import InvalidInput, TrafficConflict
 from app.routing.plan import WHOLE, Plan, Traffic, shares
@@ -33,7 +34,7 @@ def show(name: str) -> Response:
 def replace(name: str) -> Response:
     """Another plan. 100 percent for one version is a blue-green switch."""
     default = default_version(name)
-    plan = _plan(name, PlanSchema().load(read_json(services().max_body_bytes).data))
+    plan = _plan(name, load(PlanSchema(), read_json(services().max_body_bytes).data))
     return _answer(name, services().routing.desk.set_plan(name, default, plan, seen_generation()))
 
 
