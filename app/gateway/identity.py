@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.gateway.addresses import household
 from app.gateway.api_keys import ApiKey, Hasher, key_id
 from app.gateway.caller import Caller, Credentials, Quota
 from app.gateway.keyring import Keyring
@@ -44,7 +45,7 @@ class Identity:
         shown = credentials.api_key or credentials.bearer
         if not shown:
             return self._caller(
-                f"address:{credentials.address}", "anonymous", self._roles.get(NOBODY), credentials.address
+                f"address:{household(credentials.address)}", "anonymous", self._roles.get(NOBODY), credentials.address
             )
         if key_id(shown) is not None:
             record = self._keyring.find(shown)

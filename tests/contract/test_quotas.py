@@ -162,6 +162,9 @@ def test_a_trusted_proxy_tells_callers_apart_by_the_last_hop_it_saw(start_server
     made_up = [ask(f"203.0.113.{n}, 198.51.100.7") for n in range(10)]
     assert Counter(made_up) == Counter({401: 5, 429: 5}), "only the hop our proxy saw counts"
     assert ask("198.51.100.8") == 401
+    neighbours = [ask(f"2001:db8:0:1:{n}::{n}") for n in range(10)]
+    assert Counter(neighbours) == Counter({401: 5, 429: 5}), "one subscriber of IPv6 has all of a /64"
+    assert ask("2001:db8:0:2::1") == 401
 
 
 @pytest.mark.parametrize(("trusted", "admitted"), [("10.0.0.0/8", 5 - 1), (HOST, 5 - 1 + 1)])
