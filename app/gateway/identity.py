@@ -5,6 +5,7 @@ from hashlib import blake2b
 from secrets import token_bytes
 from typing import Any, NamedTuple
 
+from app.gateway.addresses import household
 from app.gateway.api_keys import ApiKey, Hasher, key_id
 from app.gateway.caller import Caller, Credentials, Quota
 from app.gateway.keyring import Keyring
@@ -54,7 +55,7 @@ class Identity:
         shown = credentials.api_key or credentials.bearer
         if not shown:
             return self._caller(
-                f"address:{credentials.address}", "anonymous", self._roles.get(NOBODY), credentials.address
+                f"address:{household(credentials.address)}", "anonymous", self._roles.get(NOBODY), credentials.address
             )
         mark = (blake2b(shown.encode(), key=self._salt, digest_size=16).digest(), credentials.address)
         known = self._known.get(mark)

@@ -10,6 +10,7 @@ from app.api.access import needs
 from app.api.bodies import read_json
 from app.api.current import current_visit
 from app.api.json import json_response
+from app.api.loading import load
 from app.api.rollouts.schemas import RolloutRequestSchema, RolloutsSchema, rollout_body, verdict_body
 from app.errors import TrafficConflict
 from app.routing.plan import Traffic
@@ -32,7 +33,7 @@ def show(name: str) -> Response:
 def start(name: str) -> Response:
     """Begin; everything that has no say in the body has a default."""
     default = _default(name)
-    data = RolloutRequestSchema().load(read_json(services().max_body_bytes).data)
+    data = load(RolloutRequestSchema(), read_json(services().max_body_bytes).data)
     desk = services().routing.desk
     held = desk.held(name)
     stable = max(held.plan.weights, key=lambda version: held.plan.weights[version]) if held else default

@@ -10,6 +10,7 @@ from app.api.access import needs
 from app.api.bodies import read_json
 from app.api.current import current_visit
 from app.api.json import json_response
+from app.api.loading import load
 from app.api.traffic.schemas import PlanSchema, TrafficSchema, traffic_body
 from app.errors import InvalidInput, TrafficConflict
 from app.routing.plan import WHOLE, Plan, Traffic, shares
@@ -34,7 +35,7 @@ def show(name: str) -> Response:
 def replace(name: str) -> Response:
     """Another plan. 100 percent for one version is a blue-green switch."""
     default = default_version(name)
-    plan = _plan(name, PlanSchema().load(read_json(services().max_body_bytes).data))
+    plan = _plan(name, load(PlanSchema(), read_json(services().max_body_bytes).data))
     return _answer(name, services().routing.desk.set_plan(name, default, plan, seen_generation()))
 
 
