@@ -76,7 +76,7 @@ def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample 
         IntakeRefused: the names, the sample and the inputs do not fit together.
     """
     named = list(options.features) or (_candidates(options, sample) if sample else [])
-    slots = find_slots(inputs, len(named) or None)
+    slots = find_slots(inputs, named)
     names = name_slots(slots, named, in_order=bool(options.features))
     if sample is None:
         return [Column(name, slot) for name, slot in zip(names, slots, strict=True)]
