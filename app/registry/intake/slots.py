@@ -86,8 +86,8 @@ def _places(item: TensorSpec, width: int | None, named: Sequence[str]) -> list[S
 def _check_kind(item: TensorSpec) -> None:
     if item.dtype not in NUMPY_DTYPES:
         raise IntakeRefused(
-            f"The input '{item.name}' is of type {item.dtype}; export the model with tensors of numbers, truth values or"
-            " text (float32 and float16 among them, bfloat16 not)."
+            f"The input '{item.name}' is of type {item.dtype}; export the model with tensors of numbers (float32 and"
+            " float16 among them, bfloat16 not), truth values or text."
         )
     if not item.shape:
         raise IntakeRefused(f"The input '{item.name}' has no axis for rows; export it with a batch axis.")
