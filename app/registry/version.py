@@ -47,7 +47,7 @@ class ServedVersion:
     def learn(self) -> None:
         """Warm the runtime up, and let it measure itself, on the golden rows."""
         if self.manifest.golden:
-            self._runtime.learn(self._golden_feed())
+            self._runtime.learn(self.golden_feed())
 
     def verify(self) -> int:
         """Run every golden row and compare; the number of rows that reproduced.
@@ -65,7 +65,7 @@ class ServedVersion:
             _compare(row, outputs, number, self.manifest.tolerance)
         return len(self.manifest.golden)
 
-    def _golden_feed(self) -> Feed:
+    def golden_feed(self) -> Feed:
         """All golden rows at once; the first alone where their lists are of several lengths."""
         rows = [row.features for row in self.manifest.golden]
         try:
