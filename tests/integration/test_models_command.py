@@ -319,6 +319,7 @@ def test_a_model_that_does_not_reproduce_leaves_nothing_behind(tmp_path: Path, c
     refused = command.add(saved(tmp_path, graph(nodes, [("X", ["N", 2])], [("Y", ["N", 2])])), "dice")
     assert refused.status == 1
     assert "golden row 0" in refused.err
+    assert "draws random numbers" in refused.err
     assert list(command.models.rglob("*")) == []
 
 

@@ -235,5 +235,6 @@ def _check_rows(outputs: Mapping[str, Array], rows: int) -> None:
     if crooked is not None:
         raise IntakeRefused(
             f"The output '{crooked}' has shape {outputs[crooked].shape} for {rows} rows: its first axis is"
-            " not the row. Export the model with a batch axis on every output."
+            " not the row. Export the model with a batch axis on every output, or cut this one off"
+            " (onnx.utils.extract_model)."
         )
