@@ -347,6 +347,8 @@ def test_versions_never_change(tmp_path: Path, command: CommandLine) -> None:
         (["--name", "n", "--version", "v1", "--features", "a,a"], 1, "named twice"),
         (["--name", "n", "--version", "v1", "--role", "Z=value"], 1, "the outputs are Y"),
         (["--name", "n", "--version", "v1", "--missing", "impute"], 1, "--sample"),
+        (["--name", "n", "--version", "v1", "--missing", "x01=nan"], 1, "no feature; did you mean 'x"),
+        (["--name", "n", "--version", "v1", "--enforce"], 1, "--enforce says something about a sample"),
         (["--name", "n", "--version", "v1", "--probability-name", "p"], 1, "two classes"),
         (["--name", "n", "--version", "v1", "--labels", "a,b,c"], 1, "1 columns, and there are 3 labels"),
         (["--name", "n", "--version", "v1", "--entity-key", "x0"], 1, "entity_key"),
