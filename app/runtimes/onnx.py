@@ -7,9 +7,10 @@ Only what this server has laid out itself from such bytes is opened by its path,
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class OnnxRuntime:
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self.clock: Callable[[], float] = thread_time if threads == 1 else perf_counter
         self._names = [item.name for item in self.outputs]
         self._run = session.run
         self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)

@@ -8,7 +8,6 @@ stop a worker.
 import socket
 import struct
 import sys
-from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
 from time import monotonic, sleep
@@ -37,6 +36,9 @@ LEAVING_TICK_SECONDS = 0.05
 START_AGAIN_SECONDS = 2.0
 """How long a worker that could not start waits before the master may start another in its place."""
 
+NOTIFY_SECONDS = 0.5
+"""How often the master hears that the loop turns, and is looked for itself."""
+
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
 _log = logger("sluice.worker")
 
@@ -57,6 +59,7 @@ class Worker(QueueingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
+        self._notify_next = self._look_next = 0.0
 
     def init_process(self) -> None:
         """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
@@ -106,6 +109,21 @@ class Worker(QueueingWorker):
         elif self._is_tired() and self.alive and self.seat.rest():
             _log.info("worker_retires", requests=self.nr, memory_mb=memory().own >> 20)
             self.alive = False
+
+    def notify(self) -> None:
+        """Tell gunicorn's master that the loop turns: not at every turn, it only looks once a second."""
+        now = monotonic()
+        if now >= self._notify_next:
+            self._notify_next = now + NOTIFY_SECONDS
+            super().notify()
+
+    def is_parent_alive(self) -> bool:
+        """Asked as rarely."""
+        now = monotonic()
+        if now < self._look_next:
+            return True
+        self._look_next = now + NOTIFY_SECONDS
+        return bool(super().is_parent_alive())
 
     def _is_tired(self) -> bool:
         return self.nr >= self.max_requests or self._weight.too_much()
@@ -195,7 +213,7 @@ class Worker(QueueingWorker):
             if hasattr(body, "close"):
                 body.close()
 
-    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def end_request(self, conn: Any, fs: Any) -> None:
         """Back in the loop: only a connection that goes on needs anything done."""
         if hasattr(conn, "hung_up"):
             self.nr_conns -= 1
