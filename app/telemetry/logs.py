@@ -14,8 +14,31 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from app.telemetry.outlet import Outlet
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request this thread is answering; every log line carries it."""
+
+
+class Stderr(logging.Handler):
+    """Lines on stderr. When nobody takes them they are lost, and how many is said as soon as somebody does."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        super().__init__()
+        self._outlet = Outlet(descriptor)
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler.emit``."""
+        if not self._offered(record):
+            self._lost += 1
+        elif self._lost:
+            told = {"name": "sluice.logs", "levelname": "WARNING", "msg": "log_lines_lost: %d", "args": (self._lost,)}
+            if self._offered(logging.makeLogRecord(told)):
+                self._lost = 0
+
+    def _offered(self, record: logging.LogRecord) -> bool:
+        return self._outlet.offer(self.format(record).encode(errors="backslashreplace") + b"\n")
 
 
 def configure_logs(level: str, style: str) -> None:
@@ -45,7 +68,7 @@ def logging_config(level: str, pretty: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"chain": {"()": _formatter, "pretty": pretty}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "chain"}},
+        "handlers": {"stderr": {"()": Stderr, "formatter": "chain"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "gunicorn.error": {"level": level.upper(), "handlers": [], "propagate": True},
