@@ -12,7 +12,13 @@ _folder = open_runtime_folder(os.environ)
 
 from app.factory import prepare_worker
 from app.greeting import greeting
-from app.processors import pin_worker, refuse_taken_address, rest_collector
+from app.processors import (
+    pin_worker,
+    raise_descriptor_limit,
+    refuse_taken_address,
+    rest_collector,
+    was_given_a_socket,
+)
 from app.state.roster import Roster
 from app.telemetry.graveyard import bury
 from app.telemetry.logs import logger, logging_config, wants_console
@@ -50,7 +56,8 @@ logconfig_dict = logging_config(_settings.log_level, wants_console(_settings.log
 
 def on_starting(server):
     """Before the first worker: gunicorn itself would try a taken address for five seconds."""
-    if not bind.startswith("unix:"):
+    raise_descriptor_limit()
+    if not bind.startswith("unix:") and not was_given_a_socket(os.environ):
         refuse_taken_address(_settings.host, _settings.port)
 
 

@@ -48,7 +48,7 @@ class Outlet:
         """Whether a line would be taken now, or soon; others may write in between, and then it is not."""
         if not self.may_be_full:
             return True
-        room = bool(select.select((), (self._descriptor,), (), self._patience)[1])
+        room = _takes_more(self._descriptor, self._patience)
         self._patience = PATIENCE_S if room else 0.0
         return room
 
@@ -76,6 +76,13 @@ def _mode(descriptor: int) -> int:
         return os.fstat(descriptor).st_mode
     except OSError:
         return stat.S_IFREG
+
+
+def _takes_more(descriptor: int, seconds: float) -> bool:
+    """``poll``, for ``select`` knows no descriptor above 1023. What is broken takes everything, and says so then."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def _own_way(descriptor: int) -> int:
