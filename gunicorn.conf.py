@@ -24,7 +24,7 @@ from app.telemetry.graveyard import bury
 from app.telemetry.logs import logger, logging_config, wants_console
 from app.wiring import check_configuration
 from config.invalid import ConfigInvalid
-from config.settings import Settings
+from config.settings import Settings, unknown_settings
 
 try:
     _settings = Settings.from_env()
@@ -63,6 +63,8 @@ def on_starting(server):
 
 def when_ready(server):
     """From here on, tell the workers when it is the whole server that ends, and reload only what can be read."""
+    for name, what in unknown_settings().items():
+        logger("sluice.server").warning("setting_ignored", setting=name, reason=what)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, partial(_announce_stop, signal.getsignal(number)))
     signal.signal(signal.SIGHUP, partial(_reload_if_readable, signal.getsignal(signal.SIGHUP)))

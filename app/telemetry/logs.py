@@ -4,6 +4,7 @@ Everything goes to stderr. A record from the standard library (gunicorn's own am
 processors as ours, so one parser reads the whole stream.
 """
 
+import json
 import logging
 import logging.config
 import sys
@@ -29,7 +30,13 @@ class Stderr(logging.Handler):
         self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See ``logging.Handler.emit``."""
+        """See ``logging.Handler.emit``; a line that cannot be written ends nobody's work."""
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the record
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         if not self._offered(record):
             self._lost += 1
         elif self._lost:
@@ -109,4 +116,8 @@ def _add_request_id(_: Any, __: str, event: Any) -> Any:
 
 
 def _dumps(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    """Whole numbers beyond 64 bits and half characters are beyond orjson; they are written all the same."""
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:
+        return json.dumps(event, default=str)
