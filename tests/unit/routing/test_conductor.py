@@ -18,7 +18,7 @@ from app.telemetry.logs import logger
     [
         {"v1|ok": 50.0, "v2|ok": 50.0, "v2|pjunk": 9.0},
         {"v1|ok": 50.0, "v2|ok": 50.0, "v2|tjunk": 9.0},
-        {"v1|ok": 50.0, "v2|ok": 50.0, "v1|t90": 1e300, "v2|t200": 1e9},
+        {"v1|ok": 1e306, "v2|ok": 1e306, "v2|errors": 1e306},
         {"v1|ok": -5.0, "v2|ok": 50.0},
     ],
 )
