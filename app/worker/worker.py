@@ -45,11 +45,11 @@ LEAVING_TICK_SECONDS = 0.05
 START_AGAIN_SECONDS = 2.0
 """How long a worker that could not start waits before the master may start another in its place."""
 
-RECOVERY_S = 0.5
-"""How long a worker that can open nothing more leaves new connections where they are."""
-
 NOTIFY_SECONDS = 0.5
 """How often the master hears that the loop turns, and is looked for itself."""
+
+RECOVERY_S = 0.5
+"""How long a worker that can open nothing more leaves new connections where they are."""
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
