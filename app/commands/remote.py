@@ -84,7 +84,7 @@ class Remote:
         request = Request(self.url + path, data, sent, method=method)  # noqa: S310 - the scheme is checked above
         try:
             with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-                return json.loads(answer.read())
+                return _object(json.loads(answer.read()))
         except HTTPError as error:
             raise _refused(error) from None
         except (URLError, HTTPException, OSError, ValueError) as error:
@@ -92,6 +92,13 @@ class Remote:
             raise RemoteFailed(
                 f"{self.url} cannot be asked ({reason}); is the server running, and SLUICE_URL its address?"
             ) from None
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    """Every answer of this server is one. Raises ValueError."""
+    if not isinstance(answer, dict):
+        raise ValueError("what answers is no Sluice server")
+    return answer
 
 
 _HINTS = {

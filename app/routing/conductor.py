@@ -93,9 +93,9 @@ class Conductor:
             return Verdict("hold", ("no rollout is running",), {})
         try:
             known = self.evidence(model, traffic)
-        except ValueError as error:
+            return judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
+        except (ValueError, ArithmeticError) as error:
             return Verdict("hold", (f"the counts cannot be read: {error}",), {})
-        return judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
 
     def evidence(self, model: str, traffic: Traffic) -> dict[str, Arm]:
         """What every version with traffic or copies did under this generation.

@@ -85,6 +85,8 @@ def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
     alone = stable.requests == 0 and canary.errors * 2 > canary.requests
     if canary.errors >= FEW_ERRORS and (alone or p < _strict(wanted.alpha, canary.requests)):
         return Finding("fail", told, numbers)
+    if canary.errors * 2 > canary.requests:
+        return Finding("hold", f"{told}; no worse, and nothing to promote", numbers)
     return Finding("hold" if p < DOUBT else "pass", f"{told}; not yet clear", numbers)
 
 

@@ -15,7 +15,8 @@ def refusal(status: int, reason: str, request_id: str | None) -> bytes:
     body = problem_document(status, phrase.lower().replace(" ", "-"), detail, request_id)
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nX-Request-ID: {request_id}\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

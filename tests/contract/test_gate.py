@@ -263,6 +263,8 @@ def test_pages_of_other_origins_may_call_only_when_allowed(start_server: StartSe
 def test_every_answer_forbids_sniffing(house: tuple[Server, Mapping[str, Key], Path]) -> None:
     for path in ("/health", "/nothing", "/v1/models"):
         assert house[0].get(path).headers["x-content-type-options"] == "nosniff"
+    malformed = house[0].send(b"GET / HTTP/1.1\r\nHost: a\r\nno header\r\n\r\n")
+    assert (malformed.status, malformed.headers["x-content-type-options"]) == (400, "nosniff")
 
 
 def _request(method: str, address: str, headers: Mapping[str, str]) -> bytes:

@@ -40,6 +40,11 @@ def web(points_to: str = "", status: int = 302) -> Iterator[tuple[int, Asked]]:
         server.shutdown()
 
 
+def test_what_is_no_sluice_server_is_named_as_that() -> None:
+    with web() as (port, _), pytest.raises(RemoteFailed, match="what answers is no Sluice server"):
+        Remote(f"http://{HOST}:{port}", None).get("/v1/models")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_commands_show_their_key_to_the_server_that_was_named_alone(status: int) -> None:
     with web() as (elsewhere, told), web(f"http://localhost:{elsewhere}", status) as (port, asked):

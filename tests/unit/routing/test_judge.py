@@ -54,6 +54,14 @@ def test_errors_that_both_have_are_not_held_against_the_canary() -> None:
     assert judge(arm(dice, 2000, failing=0.2), arm(dice, 300, failing=0.2), WANTED).decision == "pass"
 
 
+def test_one_that_fails_as_often_as_the_stable_is_no_reason_to_promote_it() -> None:
+    """Something behind both is broken: of what the canary would answer nothing is known."""
+    verdict = judge(Arm(0, 2000), Arm(0, 300), WANTED)
+    assert verdict.decision == "hold"
+    assert "nothing to promote" in verdict.reasons[0]
+    assert judge(Arm(0, 2000), Arm(300, 0), WANTED).decision == "pass", "the canary mends it"
+
+
 def test_a_slow_one_fails() -> None:
     dice = random.Random(4)
     verdict = judge(arm(dice, 1000), arm(dice, 200, slower=3), WANTED)

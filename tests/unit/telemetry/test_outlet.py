@@ -76,14 +76,14 @@ def test_an_audit_log_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "audit")
     log = AuditLog(tmp_path / "audit")
     with soon():
-        log.record("predict", "denied", "somebody", "")
+        log.record("cache:write", "allowed", "somebody", "")
     assert log.health() == "down"
     reader = os.open(tmp_path / "audit", os.O_RDONLY | os.O_NONBLOCK)
-    log.record("predict", "denied", "somebody", "")
-    assert json.loads(os.read(reader, 65536))["result"] == "denied"
+    log.record("cache:write", "allowed", "somebody", "")
+    assert json.loads(os.read(reader, 65536))["result"] == "allowed"
     assert log.health() == "up"
     with soon():
         for _ in range(1000):
-            log.record("keys:write", "allowed", "somebody", "")
+            log.record("cache:write", "allowed", "somebody", "")
     assert log.health() == "down"
     os.close(reader)
