@@ -5,6 +5,7 @@ itself waits up to two seconds for each client that does not hang up: eight of t
 stop a worker.
 """
 
+import errno
 import socket
 import struct
 import sys
@@ -47,6 +48,10 @@ START_AGAIN_SECONDS = 2.0
 NOTIFY_SECONDS = 0.5
 """How often the master hears that the loop turns, and is looked for itself."""
 
+RECOVERY_S = 0.5
+"""How long a worker that can open nothing more leaves new connections where they are."""
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 _log = logger("sluice.worker")
 
@@ -98,8 +103,19 @@ class Worker(QueueingWorker):
         if self.share.is_anothers(self.nr_conns, monotonic()):
             self.set_accept_enabled(False)
         else:
-            super().accept(listener)
+            self._take_one(listener)
             self.seat.show(self.nr_conns)
+
+    def _take_one(self, listener: Any) -> None:
+        """Gunicorn's worker ends, and with it everybody it serves, when there is no descriptor for one more."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self.share.pause(monotonic(), RECOVERY_S)
+            self.set_accept_enabled(False)
+            _log.error("connection_left_waiting", reason=str(error.strerror), connections=self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Listen or not; while it is another's turn, not."""
@@ -159,7 +175,7 @@ class Worker(QueueingWorker):
             before = -1
             while before != self.nr_conns:
                 before = self.nr_conns
-                super().accept(listener)
+                self._take_one(listener)
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()

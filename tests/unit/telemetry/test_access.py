@@ -1,37 +1,17 @@
 """The access log never holds up or fails a request, whatever it is written to."""
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from app.state.ledger import Lines
-from app.telemetry.access import PATIENCE_S, AccessLog, Answered
+from app.telemetry.access import AccessLog, Answered
+from app.telemetry.outlet import PATIENCE_S
+from tests.pipes import Pipe
 
 REQUEST = Answered("r-1", "POST", "/predict", 200, 0.0012345, "127.0.0.1", None)
-
-
-class Pipe:
-    """A small pipe, as of a container's log collector that has stopped reading."""
-
-    def __init__(self) -> None:
-        self.out, self.into = os.pipe()
-        fcntl.fcntl(self.into, fcntl.F_SETPIPE_SZ, 16384)
-
-    def drain(self) -> bytes:
-        return os.read(self.out, 1 << 20)
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    made = Pipe()
-    yield made
-    os.close(made.out)
-    os.close(made.into)
 
 
 def test_one_line_of_json(tmp_path: Path) -> None:
