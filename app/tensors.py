@@ -4,8 +4,9 @@ Rows stay in the shape they arrived in until the version that will answer is kno
 can say what a row means. ``path`` is a template that names a row to its sender: ``features`` or ``instances[{i}]``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -22,6 +23,30 @@ class Records:
 
     rows: Sequence[Mapping[str, Any]]
     path: str = "instances[{i}]"
+
+
+class NumberRows(Sequence[list[Any]]):
+    """Rows of numbers: ``matrix``, (rows, width) float64, and to whoever looks closer each as it was written.
+
+    ``read`` makes the rows; it is called when somebody does, which a clean request spares.
+    """
+
+    def __init__(self, matrix: Array, read: Callable[[], list[list[Any]]]) -> None:
+        self.matrix = matrix
+        self._read = read
+
+    @cached_property
+    def _rows(self) -> list[list[Any]]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._rows[at]
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return iter(self._rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ still has more than names, or is nested deeper than anybody means to, is parsed 
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,12 @@ class Body:
     numbers_under: str = ""
 
 
-def read_json(max_bytes: int) -> Body:
-    """The current request's body as a JSON object.
+Parse = Callable[[bytes, str], Body]
+"""The bytes of a body, and an example for who sent something else."""
+
+
+def read_json(max_bytes: int, parse: Parse | None = None) -> Body:
+    """The current request's body as a JSON object, by ``parse_object`` unless another parser is named.
 
     Raises:
         BadRequest, RequestEntityTooLarge, UnsupportedMediaType: it is not one.
@@ -51,7 +55,7 @@ def read_json(max_bytes: int) -> Body:
     environ = current_request().environ
     if environ.get("CONTENT_TYPE") != "application/json":
         _check_content_type()
-    return parse_object(read_bytes(max_bytes), _EXAMPLE)
+    return (parse or parse_object)(read_bytes(max_bytes), _EXAMPLE)
 
 
 def read_bytes(max_bytes: int) -> bytes:

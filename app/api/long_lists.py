@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import simdjson
+from werkzeug.exceptions import BadRequest
 
+from app.api.bodies import Body, parse_object
+from app.errors import InvalidInput
 from app.tensors import Array
 
 SHORTEST, LONGEST = 1 << 12, 1 << 22
@@ -31,6 +34,14 @@ def last_list(raw: bytes) -> slice | None:
     closing = b"]]" if raw.startswith(b"[[", start) else b"]"
     end = raw.find(closing, start) + len(closing)
     return slice(start, end) if SHORTEST <= end - start <= LONGEST else None
+
+
+def parse_emptied(raw: bytes, place: slice) -> Body | None:
+    """The body with an empty list at that place; None where it is no body at all."""
+    try:
+        return parse_object(raw[: place.start] + b"[]" + raw[place.stop :])
+    except (BadRequest, InvalidInput):
+        return None
 
 
 def numbers(text: bytes) -> Array | None:

@@ -26,6 +26,10 @@ class Block(Protocol):
         """Rows whose cells are in block order; None when they need a closer look."""
         ...
 
+    def from_numbers(self, array: Array) -> Array | None:
+        """The same, of rows that are known to be numbers, as float64."""
+        ...
+
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
         """The same, one sequence per feature."""
         ...
@@ -58,6 +62,10 @@ class TextBlock:
     def from_rows(self, rows: Sequence[Sequence[Any]], numbers_only: bool) -> Array | None:
         """See ``Block.from_rows``."""
         return None if numbers_only else self.from_columns(list(zip(*rows, strict=True)))
+
+    def from_numbers(self, array: Array) -> Array | None:
+        """See ``Block.from_numbers``; numbers are none of these."""
+        return None
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
         """See ``Block.from_columns``."""
@@ -102,6 +110,10 @@ class ShapedBlock:
     def from_rows(self, rows: Sequence[Sequence[Any]], numbers_only: bool) -> Array | None:
         """See ``Block.from_rows``."""
         return self.from_columns([[row[0] for row in rows]])
+
+    def from_numbers(self, array: Array) -> Array | None:
+        """See ``Block.from_numbers``; numbers are none of these."""
+        return None
 
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
         """See ``Block.from_columns``."""

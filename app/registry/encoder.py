@@ -20,7 +20,7 @@ from app.registry.rounding import Rounding
 from app.registry.table import ABSENT, WHOLE_COLUMN, Table, Tabulator
 from app.registry.texts import read_texts
 from app.runtimes.base import TensorSpec
-from app.tensors import Array, Columns, Feed, Instances, Records, Rows, Tensors
+from app.tensors import Array, Columns, Feed, Instances, NumberRows, Records, Rows, Tensors
 
 _FILLED = frozenset({type(None), object})
 _FILLED_WHOLE = _FILLED | {float}
@@ -64,6 +64,9 @@ class Encoder:
             return self._encode_columns(read_texts(instances, self._features) if instances.text else instances)
         if isinstance(instances, Tensors):
             return self._encode_tensors(instances)
+        array = self._read_already(instances)
+        if array is not None:
+            return self._feed([array]), len(array)
         rows = self._ordered(instances)
         if rows is not None and self._lone is not None:
             array = self._lone.from_rows(rows, isinstance(instances, Rows) and instances.numbers_only)
@@ -74,6 +77,12 @@ class Encoder:
             if feed is not None:
                 return feed, len(rows)
         return self._second_look(instances)
+
+    def _read_already(self, instances: Records | Rows) -> Array | None:
+        """Rows of which the door has made an array, where that is as good as looking at each."""
+        if self._lone is None or not isinstance(instances.rows, NumberRows):
+            return None
+        return self._lone.from_numbers(instances.rows.matrix)
 
     def _ordered(self, instances: Records | Rows) -> Sequence[Sequence[Any]] | None:
         """Every row's values in feature order, or None when a row has other names or another length."""

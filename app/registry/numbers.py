@@ -46,6 +46,10 @@ class NumberBlock:
             return None
         return self._packed(rows) if self._floating else self._fitting(rows)
 
+    def from_numbers(self, array: Array) -> Array | None:
+        """See ``Block.from_numbers``."""
+        return None if self._mixed or not self._floating else self._rounded(array)
+
     def from_columns(self, columns: Sequence[Sequence[Any]]) -> Array | None:
         """See ``Block.from_columns``."""
         if self._mixed:
@@ -81,11 +85,11 @@ class NumberBlock:
             cells = bytearray().join([self._pack(*row) for row in rows])
         except (StructError, TypeError, OverflowError):
             return None
-        array = np.frombuffer(cells).reshape(len(rows), -1)
-        if array.dtype != self._read:
-            with np.errstate(over="ignore"):
-                array = array.astype(self._read)
-        return self._fitted(array)
+        return self._rounded(np.frombuffer(cells).reshape(len(rows), -1))
+
+    def _rounded(self, array: Array) -> Array | None:
+        with np.errstate(over="ignore"):
+            return self._fitted(array.astype(self._read, copy=False))
 
     def _fitting(self, cells: Sequence[Sequence[Any]], transposed: bool = False) -> Array | None:
         try:

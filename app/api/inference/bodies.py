@@ -7,8 +7,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from app.api.bodies import Body, parse_object, read_bytes, read_parts
 from app.api.inference.answer import HEADER_LENGTH
-from app.api.long_lists import last_list, numbers
-from app.errors import InvalidInput
+from app.api.long_lists import last_list, numbers, parse_emptied
 
 _TYPES = ("application/json", "application/octet-stream", "")
 _FLOATS = ("FP16", "FP32", "FP64")
@@ -46,11 +45,8 @@ def parse_request(raw: bytes) -> Body:
 
 def _with_array(raw: bytes, place: slice) -> Body | None:
     """None where that list is not what a tensor of floats holds, or where anything else is not as it should be."""
-    try:
-        body = parse_object(raw[: place.start] + b"[]" + raw[place.stop :])
-    except (BadRequest, InvalidInput):
-        return None
-    tensor = _last_tensor(body)
+    body = parse_emptied(raw, place)
+    tensor = _last_tensor(body) if body else None
     if tensor is None or tensor.get("datatype") not in _FLOATS:
         return None
     values = numbers(raw[place])

@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from app.api.bodies import Body
 from app.api.loading import load
-from app.tensors import Columns, Instances, Records, Rows
+from app.tensors import Columns, Instances, NumberRows, Records, Rows
 
 FORMS = ("features", "instances", "columns")
 MAX_ENTITY_LENGTH = 256
@@ -57,11 +57,11 @@ class ManyRows(_Part):
         self._max_rows = max_rows
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **_: Any) -> Any:
-        if type(value) is not list or not value:
+        if not isinstance(value, list | NumberRows) or not value:
             raise ValidationError("must be a list of at least one row")
         if len(value) > self._max_rows:
             raise ValidationError(f"holds {len(value)} rows; one request takes at most {self._max_rows}")
-        kinds = set(map(type, value))
+        kinds = {list} if isinstance(value, NumberRows) else set(map(type, value))
         if len(kinds) != 1 or not kinds <= {dict, list}:
             raise ValidationError("rows must be all objects or all lists")
         return value
@@ -162,8 +162,8 @@ def _single_entity(data: Mapping[str, Any], features: Any, entity_key: str | Non
     return []
 
 
-def _open_rows(rows: list[Any], entity_key: str | None, numbers_only: bool) -> Envelope:
-    if type(rows[0]) is list:
+def _open_rows(rows: list[Any] | NumberRows, entity_key: str | None, numbers_only: bool) -> Envelope:
+    if isinstance(rows, NumberRows) or type(rows[0]) is list:
         return Envelope(Rows(rows, numbers_only=numbers_only), [], False)
     if type(rows[0].get("features")) in (dict, list):
         return _open_nested(rows, entity_key)
