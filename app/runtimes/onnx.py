@@ -33,6 +33,8 @@ _LAY_OUT = {
 
 _NOWHERE = "/dev/null"
 
+_SOURCE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?:::<lambda\(.*?\)>)? (?=[A-Z])")
+
 VERSION: str = ort.__version__
 
 ort.set_default_logger_severity(4)  # onnxruntime prints what it also raises; the raise is enough
@@ -73,7 +75,7 @@ class OnnxRuntime:
             if self._fixed_rows is not None:
                 return self._run_in_fixed_batches(feed, self._fixed_rows)
             return list(self._run(self._names, feed))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - as in _session
             raise RuntimeFailed(_one_line(error)) from None
 
     def _run_in_fixed_batches(self, feed: Feed, size: int) -> list[Any]:
@@ -157,4 +159,5 @@ def _spec(item: Any) -> TensorSpec:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]
+    """Without the place in onnxruntime's own source, which would leave no room for what is wrong."""
+    return _SOURCE.sub("", " ".join(str(error).split()))[:500]
