@@ -72,7 +72,6 @@ class Routing:
         """Start the threads, in the worker."""
         self.router.start()
         self.outcomes.start()
-        self.shadow.start()
         self.conductor.start()
 
 

@@ -13,6 +13,7 @@ from app.cache.tiered import PredictionCache
 from app.errors import InvalidInput, ModelFailed, VersionNotFound
 from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
+from app.journal.spare import Load
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
@@ -167,7 +168,6 @@ def test_a_plan_that_vanishes_stays_in_force(two: Pipeline) -> None:
 
 def test_shadows_are_counted_and_touch_no_answer(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, linear((1.0,), name="m"), fragile(name="m", version="v2"))
-    pipeline.shadow.start()
     pipeline.plan({"v1": 10_000}, shadow={"v2": 10_000})
     assert [pipeline.ask(row).answers[0]["prediction"] for row in (0, 1, 7)] == [0.5, 1.5, 7.5]
     wait_until(lambda: pipeline.counted().get("v2|errors") == 1 and pipeline.counted().get("v2|ok") == 2, 5, "shadows")
@@ -176,7 +176,6 @@ def test_shadows_are_counted_and_touch_no_answer(tmp_path: Path) -> None:
 
 def test_shadows_are_dropped_while_requests_are_answered(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, linear((1.0,), name="m"), linear((2.0,), name="m", version="v2"))
-    pipeline.shadow.start()
     pipeline.plan({"v1": 10_000}, shadow={"v2": 10_000})
     with pipeline.shadow.in_flight:
         for _ in range(300):
@@ -184,3 +183,27 @@ def test_shadows_are_dropped_while_requests_are_answered(tmp_path: Path) -> None
         assert len(pipeline.dropped) >= 300 - 256 - 2
         wait_until(lambda: len(pipeline.dropped) >= 46, 5, "copies to be dropped one after the other")
     assert "v2|ok" not in pipeline.counted()
+
+
+def test_shadows_are_dropped_where_requests_take_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline(tmp_path, linear((1.0,), name="m"), linear((2.0,), name="m", version="v2"))
+    pipeline.plan({"v1": 10_000}, shadow={"v2": 10_000})
+    monkeypatch.setattr(Load, "high", lambda _: True)
+    pipeline.ask(1)
+    wait_until(lambda: len(pipeline.dropped) == 1, 5, "the copy to be dropped, though no request is in flight")
+    assert "v2|ok" not in pipeline.counted()
+
+
+def test_what_requests_take_is_told_from_what_their_copies_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = dict.fromkeys(("monotonic", "process_time", "thread_time"), 0.0)
+    for name in clocks:
+        monkeypatch.setattr(f"app.journal.spare.{name}", lambda name=name: clocks[name])
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    load = Load()
+    seen = []
+    for everything, copies in ((0.9, 0.0), (1.9, 0.0), (1.9, 1.5)):
+        clocks["monotonic"] += 1
+        clocks["process_time"] += everything
+        clocks["thread_time"] += copies
+        seen.append(load.high())
+    assert seen == [False, True, False], "of two cores: 45 %, 95 %, 20 %"
