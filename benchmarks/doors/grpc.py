@@ -37,7 +37,8 @@ class GrpcDoor:
         """See ``Door``."""
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             try:
-                raw = channel.unary_unary(METHOD)(infer_request(self.model, values), timeout=5)
+                call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
+                raw = call(infer_request(self.model, values), timeout=5)
             except grpc.RpcError as error:
                 if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise ConnectionError(error.details()) from None
