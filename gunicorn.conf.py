@@ -12,13 +12,19 @@ _folder = open_runtime_folder(os.environ)
 
 from app.factory import prepare_worker
 from app.greeting import greeting
-from app.processors import pin_worker, refuse_taken_address, rest_collector
+from app.processors import (
+    pin_worker,
+    raise_descriptor_limit,
+    refuse_taken_address,
+    rest_collector,
+    was_given_a_socket,
+)
 from app.state.roster import Roster
 from app.telemetry.graveyard import bury
 from app.telemetry.logs import logger, logging_config, wants_console
 from app.wiring import check_configuration
 from config.invalid import ConfigInvalid
-from config.settings import Settings
+from config.settings import Settings, unknown_settings
 
 try:
     _settings = Settings.from_env()
@@ -50,12 +56,15 @@ logconfig_dict = logging_config(_settings.log_level, wants_console(_settings.log
 
 def on_starting(server):
     """Before the first worker: gunicorn itself would try a taken address for five seconds."""
-    if not bind.startswith("unix:"):
+    raise_descriptor_limit()
+    if not bind.startswith("unix:") and not was_given_a_socket(os.environ):
         refuse_taken_address(_settings.host, _settings.port)
 
 
 def when_ready(server):
     """From here on, tell the workers when it is the whole server that ends, and reload only what can be read."""
+    for name, what in unknown_settings().items():
+        logger("sluice.server").warning("setting_ignored", setting=name, reason=what)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, partial(_announce_stop, signal.getsignal(number)))
     signal.signal(signal.SIGHUP, partial(_reload_if_readable, signal.getsignal(signal.SIGHUP)))

@@ -1,10 +1,14 @@
-"""What a worker process does with the machine it is on: its core, its memory, its address."""
+"""What a process does with the machine it is on: its core, its memory, its address, its descriptors."""
 
 import gc
 import os
+import resource
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from ctypes import CDLL
+
+DESCRIPTORS = 65_536
 
 
 def pin_worker(seat: int, workers: int) -> None:
@@ -16,6 +20,15 @@ def pin_worker(seat: int, workers: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= workers > 0:
         os.sched_setaffinity(0, {cores[seat % len(cores)]})
+
+
+def raise_descriptor_limit() -> None:
+    """Have as many descriptors as the system allows, within reason: 1,024 is a shell's, and 1,000 connections' too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def rest_collector() -> None:
@@ -32,6 +45,11 @@ def rest_collector() -> None:
     gc.set_threshold(50_000)
     with suppress(AttributeError, OSError):  # no glibc
         CDLL(None).malloc_trim(0)
+
+
+def was_given_a_socket(environ: Mapping[str, str]) -> bool:
+    """Whether somebody listens there for this very server: the one it takes over from (USR2), or systemd."""
+    return "GUNICORN_PID" in environ or "LISTEN_FDS" in environ
 
 
 def refuse_taken_address(host: str, port: int, setting: str = "PORT") -> None:

@@ -37,7 +37,7 @@ from app.runtimes.sizing import BatchPlan
 from app.services import Routing, Services
 from app.state.base import State
 from app.state.files import DocumentFiles
-from app.state.link import RedisLink, connect
+from app.state.link import RedisLink, check_url, connect
 from app.state.memory import MemoryState
 from app.state.redis import RedisState
 from app.telemetry.logs import configure_logs, logger
@@ -112,6 +112,16 @@ def check_configuration(settings: Settings) -> None:
     load_deployment(settings.deployment_file)
     load_hourly_price(settings.prices_file)
     check_gate(settings)
+    _check_redis(settings.redis_url)
+
+
+def _check_redis(url: str) -> None:
+    """Otherwise a slip in it looks like a Redis that is away, for ever."""
+    try:
+        if url != "memory://":
+            check_url(url)
+    except ValueError as error:
+        raise ConfigInvalid(f"SLUICE_REDIS_URL: the value cannot be used: {error}") from None
 
 
 def inference_threads(settings: Settings) -> int:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from config.invalid import ConfigInvalid, error_lines
+from config.invalid import ConfigInvalid, error_lines, unknown_key
+from config.reading import read_file
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
@@ -155,13 +155,7 @@ def load_deployment(path: Path) -> Deployment:
     Raises:
         ConfigInvalid: unreadable, no YAML, or a key that is unknown or has a value that is not allowed.
     """
-    try:
-        data = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_DEPLOYMENT_FILE") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
-    data = {} if data is None else data
+    data = read_file(path, "SLUICE_DEPLOYMENT_FILE")
     if not isinstance(data, dict):
         raise ConfigInvalid(f"{path}: must be a mapping; allowed keys: {_keys(_DeploymentSchema)}")
     try:
@@ -178,7 +172,7 @@ def _explain(text: str, path: str) -> str:
     kinds: dict[str, type[Schema]] = {"models": _ModelSchema, "environments": _EnvironmentSchema}
     schema: type[Schema] = kinds.get(steps[0], _DeploymentSchema)
     nested = {"cache": _CacheSchema, "batching": _BatchSchema}
-    return f"unknown key; allowed: {_keys(nested.get(steps[-2] if len(steps) > 1 else '', schema))}"
+    return unknown_key(path, nested.get(steps[-2] if len(steps) > 1 else "", schema)().fields)
 
 
 def _keys(schema: type[Schema]) -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from marshmallow import Schema, ValidationError, fields, validate
 
 from config.invalid import ConfigInvalid, error_lines
+from config.reading import read_file
 
 
 class _PricesSchema(Schema):
@@ -21,11 +21,7 @@ def load_hourly_price(path: Path) -> float:
         ConfigInvalid
     """
     try:
-        data: Any = _PricesSchema().load(yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {})
-    except OSError as error:
-        raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_PRICES_FILE") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+        data: Any = _PricesSchema().load(read_file(path, "SLUICE_PRICES_FILE"))
     except ValidationError as error:
         raise ConfigInvalid("; ".join(error_lines(error.normalized_messages(), str(path)))) from None
     price = data["usd_per_hour"].get(data["instance"])

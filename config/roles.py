@@ -5,11 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from limits import parse_many
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
-from config.invalid import ConfigInvalid
+from config.invalid import ConfigInvalid, error_lines, meant, unknown_key
+from config.reading import read_file
+
+SCOPES = (
+    "predict",
+    "models:read",
+    "models:write",
+    "stats:read",
+    "metrics:read",
+    "cache:write",
+    "traffic:write",
+    "*",
+)
+"""What a view or method may need; a role with another would be let in nowhere, and nobody would know why."""
 
 Limit = tuple[int, int]
 """How many, in how many seconds."""
@@ -70,8 +82,13 @@ class _QuotaSchema(Schema):
         return QuotaPlan(**data)
 
 
+def _known(scope: str) -> None:
+    if scope not in SCOPES:
+        raise ValidationError(f"there is no scope '{scope}'{meant(scope, SCOPES)}; scopes are: {', '.join(SCOPES)}")
+
+
 class _RoleSchema(Schema):
-    scopes = fields.List(fields.String(validate=validate.Regexp(r"^(\*|[a-z]+(:[a-z]+)?)\Z")), required=True)
+    scopes = fields.List(fields.String(validate=_known), required=True)
     models = fields.List(fields.String())
     quotas = fields.Nested(_QuotaSchema)
 
@@ -108,12 +125,20 @@ def load_access(path: Path) -> Access:
     Raises:
         ConfigInvalid: names the file, the key and what is allowed.
     """
+    data = read_file(path, "SLUICE_ROLES_FILE")
     try:
-        access: Access = _AccessSchema().load(yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {})
-    except OSError as error:
-        raise ConfigInvalid(f"{path}: cannot be read ({error.strerror}); set SLUICE_ROLES_FILE") from None
+        access: Access = _AccessSchema().load(data)
     except ValidationError as error:
-        raise ConfigInvalid(f"{path}: {error.messages}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigInvalid(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigInvalid("; ".join(error_lines(error.normalized_messages(), str(path), _explain))) from None
     return access
+
+
+def _explain(text: str, path: str) -> str:
+    if text == "Invalid input type.":
+        return "must be a mapping"
+    if text != "Unknown field.":
+        return text
+    steps = path.partition(": ")[2].split(".")
+    quotas = len(steps) > 1 and steps[-2] in {"quotas", "anonymous", "writes", "ceiling"}
+    schema: type[Schema] = _QuotaSchema if quotas else _AccessSchema if len(steps) == 1 else _RoleSchema
+    return unknown_key(path, schema().fields)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from config.invalid import meant
 from config.values import choice, given_value, integer, matching, setting, switch, words
 
 
@@ -310,3 +311,14 @@ class Settings:
         environ = os.environ if environ is None else environ
         given = {item.name: given_value(item, environ) for item in fields(cls)}
         return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+def unknown_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that are named like ours and are none, each with what is to be said of it.
+
+    Those of API keys are left out: ``deployment.yaml`` may name any.
+    """
+    environ = os.environ if environ is None else environ
+    known = [name for item in fields(Settings) for name in (item.metadata["env"], *item.metadata["also"])]
+    strange = [name for name in environ if name.startswith("SLUICE_") and name not in known]
+    return {name: f"unknown{meant(name, known)}" for name in strange if not name.endswith("_API_KEY")}

@@ -1,7 +1,6 @@
 """Our own nginx, rendered by our own script, in front of servers under test."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.client import Answer, exchange, message
-from tests.programs import HOST, ROOT, Program, wait_until
+from tests.programs import HOST, ROOT, Program, children, wait_until
 
 GENEROUS = ("--rate", "100000", "--burst", "100000", "--connections", "10000")
 """Limits out of the way: all of a test's clients have one address."""
@@ -31,7 +30,7 @@ class Front(Program):
         self._tls = tls
         secure = ["--certificate", str(tls[0]), "--key", str(tls[1])] if tls else ["--plain-http"]
         servers = [word for upstream in upstreams for word in ("--upstream", upstream)]
-        self._options = ["--listen", f"{HOST}:{self.port}", *secure, *servers, *options]
+        self._options = [*secure, *servers, *options]
 
     @property
     def url(self) -> str:
@@ -41,18 +40,14 @@ class Front(Program):
     def command(self) -> Sequence[str]:
         """In the foreground, everything it writes below its own folder."""
         config = self.folder / "nginx.conf"
-        where = ["--whole", "--access-log", "access.log", "--output", str(config)]
+        where = ["--listen", f"{HOST}:{self.port}", "--whole", "--access-log", "access.log", "--output", str(config)]
         written = run_script(*where, *self._options)
         assert written.returncode == 0, written.stderr
         return ["nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(config), "-g", "daemon off;"]
 
     def answers(self) -> bool:
-        """Whether the port is open."""
-        try:
-            socket.create_connection((HOST, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        """Nginx starts its workers once it listens, and retries for seconds where the port is taken."""
+        return bool(children(self.pid))
 
     def send(self, raw: bytes, timeout: float = 30) -> Answer:
         """Raw bytes of one request, without TLS, on a connection of its own."""

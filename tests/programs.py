@@ -1,10 +1,12 @@
 """Running real programs for tests: a free port, a log file, a start that waits, an end that is certain."""
 
+import fcntl
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,24 +18,52 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+STARTS = 5
+"""A program whose port is taken while it starts gets another one, so many times in all."""
+
+_claims = (Path(tempfile.gettempdir()) / f"sluice-test-ports-{os.getuid()}").open("ab")
+_claimed: set[int] = set()
 
 
 class ProgramFailed(AssertionError):
     """A program did not start, or did not end. The text holds the end of its log."""
 
 
+class PortTaken(ProgramFailed):
+    """Something else came to listen between the choice of a port and the start."""
+
+
 def free_port() -> int:
-    """A port nobody listens on, below the range the kernel gives to outgoing connections."""
-    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    """A port nobody listens on, given out once, and not one the kernel would give to an outgoing connection."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    quiet = [port for port in range(10_000, 60_000) if not low <= port <= high]
+    candidates = quiet or range(10_000, 60_000)
     for _ in range(200):
-        port = random.randrange(max(1024, low - 12_000), low)
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
+        port = random.choice(candidates)
+        if _claim(port) and _bindable(port):
             return port
     raise ProgramFailed("no free port")
+
+
+def _claim(port: int) -> bool:
+    """Once per run of the tests, and in one run at a time: the lock on the port's byte ends with this process."""
+    if port in _claimed:
+        return False
+    try:
+        fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    _claimed.add(port)
+    return True
+
+
+def _bindable(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_until(true: Callable[[], bool], seconds: float, what: str, pause: float = 0.02) -> None:
@@ -68,9 +98,15 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
         self.log_file = folder / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._known = False
+        self.choose_ports()
+
+    def choose_ports(self) -> None:
+        """Where it shall listen; asked again, somewhere else."""
+        self.port = free_port()
 
     def command(self) -> Sequence[str]:
         """What to run."""
@@ -100,10 +136,16 @@ class Program:
         """Everything it wrote to stdout and stderr."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    @property
+    def said(self) -> str:
+        """What of it the process has written that runs now."""
+        return self.log_file.read_bytes()[self._log_start :].decode(errors="replace")
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process without waiting for anything."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 list(self.command()),
                 cwd=ROOT,
@@ -115,16 +157,29 @@ class Program:
         return self._process
 
     def start(self) -> Self:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers. Once it has, it keeps its port: others know it."""
+        for left in reversed(range(1 if self._known else STARTS)):
+            try:
+                self._start_here()
+                break
+            except PortTaken:
+                if not left:
+                    raise
+                self.choose_ports()
+        self._known = True
+        return self
+
+    def _start_here(self) -> None:
         self.launch()
         try:
             wait_until(self._up, START_SECONDS, f"{self.name} to start")
         except ProgramFailed as error:
             self.kill()
-            raise ProgramFailed(f"{error}\n{self.log[-4000:]}") from None
-        return self
+            raise type(error)(f"{error}\n{self.log[-4000:]}") from None
 
     def _up(self) -> bool:
+        if "address already in use" in self.said.lower():
+            raise PortTaken(f"{self.name} found port {self.port} or another one taken")
         if not self.running:
             raise ProgramFailed(f"{self.name} ended while starting")
         return self.answers()

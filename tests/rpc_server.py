@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import grpc
@@ -29,8 +28,9 @@ class RpcServer(Sluice):
     name = "rpc"
     started_event = "rpc_ready"
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, models: Path | None = None) -> None:
-        super().__init__(folder, env, models)
+    def choose_ports(self) -> None:
+        """For calls, and for scrapes."""
+        super().choose_ports()
         self.metrics_port = free_port()
 
     @property
@@ -39,7 +39,7 @@ class RpcServer(Sluice):
         return f"{HOST}:{self.port}"
 
     def ports(self) -> Mapping[str, str]:
-        """For calls, and for scrapes."""
+        """Both of them."""
         return {"SLUICE_GRPC_PORT": str(self.port), "SLUICE_GRPC_METRICS_PORT": str(self.metrics_port)}
 
     def command(self) -> Sequence[str]:

@@ -1,7 +1,6 @@
 """The servers tests talk to: ours under gunicorn, a real Redis, a real nginx."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -96,7 +95,8 @@ class Server(Sluice):
 class RedisServer(Program):
     """A real redis-server, nothing on disk. What was started twice is the same address with empty memory.
 
-    ``options`` are more words of its configuration, ``cli`` more options that redis-cli then needs.
+    ``options`` are more words of its configuration (``{port}`` where it shall listen), ``cli`` more options that
+    redis-cli then needs.
     """
 
     name = "redis"
@@ -124,11 +124,18 @@ class RedisServer(Program):
         if self._password:
             options["requirepass"] = self._password
         options |= self._options
-        return ["redis-server", *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [
+            "redis-server",
+            *(
+                word
+                for name, value in options.items()
+                for word in (f"--{name}", value.replace("{port}", str(self.port)))
+            ),
+        ]
 
     def answers(self) -> bool:
-        """Asks PING."""
-        return self._cli("PING").stdout.strip() == "PONG"
+        """Asks PING, once it says that the port is its own."""
+        return "Ready to accept connections" in self.said and self._cli("PING").stdout.strip() == "PONG"
 
     def call(self, *words: str) -> str:
         """Run one command; its answer as text. Fails when Redis answers an error."""
@@ -204,12 +211,8 @@ class Nginx(Program):
         return ["nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(path)]
 
     def answers(self) -> bool:
-        """Whether the port is open."""
-        try:
-            socket.create_connection((HOST, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        """Nginx starts its workers once it listens, and retries for seconds where the port is taken."""
+        return bool(children(self.pid))
 
     def send(self, raw: bytes, timeout: float = 30) -> Answer:
         """Raw bytes of one request, on a connection of its own."""

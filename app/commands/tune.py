@@ -14,7 +14,7 @@ from app.errors import ModelRefused
 from app.registry.repository import Repository
 from app.services import services
 from app.tuning.chart import draw
-from app.tuning.machine import SIZES, Load, TuningFailed, measure_all, setups
+from app.tuning.machine import ROUNDS, SIZES, Load, TuningFailed, measure_all, setups, undisturbed
 from app.tuning.proposal import Proposal, propose, requests_per_s
 from config.editing import block, set_batching
 from config.invalid import ConfigInvalid
@@ -27,7 +27,11 @@ _EPILOG = "\b\nExample:\n  flask --app wsgi models tune churn --slo-p95 50ms --p
 @click.argument("version", required=False)
 @click.option("--slo-p95", type=Duration(), default="100ms", show_default=True, help="What 95 of 100 may take at most.")
 @click.option(
-    "--seconds", type=click.FloatRange(0.01, 60), default=0.3, show_default=True, help="For each measurement."
+    "--seconds",
+    type=click.FloatRange(0.01, 60),
+    default=0.3,
+    show_default=True,
+    help="For each measurement, in three rounds.",
 )
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw what was measured; an SVG file.")
 @click.option("--write", is_flag=True, help="Put the proposal into the deployment file.")
@@ -86,14 +90,14 @@ def _measured(repository: Repository, name: str, version: str, seconds: float, o
     loads: list[Load] = []
     steps = measure_all(repository.root, name, version, found, seconds, max(1.0, objective_s))
     try:
-        with click.progressbar(length=len(found) * len(SIZES), label="Measuring", file=sys.stderr) as bar:
+        with click.progressbar(length=len(found) * ROUNDS * len(SIZES), label="Measuring", file=sys.stderr) as bar:
             for load in steps:
                 loads.append(load)
-                bar.update(found.index(load.setup) * len(SIZES) + SIZES.index(load.rows) + 1 - bar.pos)
+                bar.update(1)
             bar.update(bar.length - bar.pos if bar.length else 0)
     except TuningFailed as error:
         raise click.ClickException(f"{name}/{version} could not be measured: {error}") from None
-    return loads
+    return undisturbed(loads)
 
 
 def _facts(load: Load) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import orjson
 
 from app.gateway.addresses import household
 from app.gateway.denials import Denials, Denied
+from app.telemetry.outlet import Outlet
 
 _MAX_TEXT = 200
 
@@ -24,9 +25,9 @@ class AuditLog:
     """Appends whole lines; every worker has its own descriptor on the same file. No path means stderr."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path or Path("/dev/stderr")
-        self._descriptor: int | None = 2 if path is None else None
-        self._owned = path is not None
+        self._path = path
+        self._descriptor: int | None = None
+        self._stderr = self._sink = Outlet()
         self._guard = Lock()
         self._healthy = True
         self._denials = Denials(self._tell_repeated)
@@ -64,33 +65,29 @@ class AuditLog:
         return "up" if self._healthy else "down"
 
     def _write(self, line: bytes) -> None:
-        try:
-            self._healthy = os.write(self._opened(), line) == len(line)
-        except OSError:
-            self._healthy = False
-        if not self._healthy:
-            self._close()
-            _to_stderr(line)
-
-    def _opened(self) -> int:
         with self._guard:
-            if self._descriptor is None:
+            self._healthy = self._written(line)
+            if not self._healthy and self._path is not None:
+                self._close()
+                self._stderr.offer(line)
+
+    def _written(self, line: bytes) -> bool:
+        """A named pipe without a reader is not waited for: it cannot be opened."""
+        try:
+            if self._path is not None and self._descriptor is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            return self._descriptor
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o640)
+                self._sink = Outlet(self._descriptor, self._sink.cut)
+        except OSError:
+            return False
+        return self._sink.offer(line)
 
     def _close(self) -> None:
-        with self._guard:
-            if self._owned and self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
-
-
-def _to_stderr(line: bytes) -> None:
-    try:
-        os.write(2, line)
-    except OSError:
-        return
+        """So that the next line tries anew. A reader that is slow is still the same."""
+        if self._descriptor is not None and not self._sink.may_be_full:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _clip(value: Any) -> Any:

@@ -7,7 +7,7 @@ from threading import Lock
 from time import monotonic
 
 from app.errors import GateUnavailable
-from app.gateway.caller import Quota, Standing
+from app.gateway.caller import Quota
 from app.state.base import Grant, State, StateUnavailable
 from app.state.memory import Windows
 from app.state.shelf import Shelf
@@ -40,42 +40,67 @@ class Supply:
         """Units while shared state is away: this worker's part of what it last knew to be left in the window."""
         return self._alone.take(_key(subject, quota), need, need, known_left // self._parts, quota.seconds)
 
+    def own_up(self, subject: str, quota: Quota, units: int) -> None:
+        """Tell shared state of units that were guessed while it was away.
+
+        Raises:
+            StateUnavailable
+        """
+        self._state.take(_key(subject, quota), 0, units, quota.limit, quota.seconds)
+
 
 class Reserve:
-    """Units of one quota that this worker has taken and not yet handed out."""
+    """Units of one quota that this worker has taken and not yet handed out; its window ends at ``ends`` (monotonic)."""
 
-    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_number", "_quota", "_remaining", "_subject", "_supply")
+    __slots__ = (
+        "_alone",
+        "_guard",
+        "_guessed",
+        "_known_left",
+        "_left",
+        "_number",
+        "_remaining",
+        "_subject",
+        "_supply",
+        "ends",
+        "quota",
+    )
 
     def __init__(self, subject: str, quota: Quota, supply: Supply) -> None:
         self._subject = subject
-        self._quota = quota
+        self.quota = quota
         self._supply = supply
         self._guard = Lock()
+        self._alone, self._guessed = False, 0
         self._number = hash((subject, quota))
         kept = supply.shelf.find(self._number) if supply.shelf else None
-        self._left, self._remaining, self._known_left, self._ends = kept or (0, quota.limit, quota.limit, 0.0)
+        self._left, self._remaining, self._known_left, self.ends = kept or (0, quota.limit, quota.limit, 0.0)
 
-    def take(self, units: int, may_guess: bool) -> Standing:
-        """Hand units out; the standing's ``remaining`` is -1 when there are too few.
+    def take(self, units: int, may_guess: bool) -> int:
+        """Hand units out; what is left of the quota then, -1 when there are too few.
 
         Raises:
             GateUnavailable: shared state is away and ``may_guess`` is False.
         """
         with self._guard:
             now = monotonic()
-            over = now >= self._ends
-            if over:
-                self._left = 0
-                self._remaining = self._known_left = self._quota.limit
-            if (over or self._left < units) and self._remaining:
-                grant = self._granted(units - self._left, may_guess)
-                self._left += grant.units
-                self._remaining = grant.remaining
-                self._ends = now + grant.reset_s
+            if now >= self.ends or self._left < units:
+                self._fill_up(units, now, may_guess)
             if self._left < units:
-                return Standing(self._quota, -1, self._ends - now)
+                return -1
             self._set_aside(self._left - units)
-            return Standing(self._quota, self._remaining + self._left, self._ends - now)
+            return self._remaining + self._left
+
+    def _fill_up(self, units: int, now: float, may_guess: bool) -> None:
+        over = now >= self.ends
+        if over:
+            self._left = self._guessed = 0
+            self._remaining = self._known_left = self.quota.limit
+        if over or self._remaining or self._alone:
+            grant = self._granted(units - self._left, may_guess)
+            self._left += grant.units
+            self._remaining = grant.remaining
+            self.ends = now + grant.reset_s
 
     def give_back(self, units: int) -> None:
         """Units that were handed out for nothing."""
@@ -83,19 +108,32 @@ class Reserve:
             self._set_aside(self._left + units)
 
     def _granted(self, need: int, may_guess: bool) -> Grant:
+        """While alone, shared state is asked each time: that costs nothing until it is there again."""
         try:
-            grant = self._supply.ask(self._subject, self._quota, need)
+            grant = self._asked(need)
         except StateUnavailable:
             if not may_guess:
                 raise GateUnavailable from None
-            return self._supply.guess(self._subject, self._quota, need, self._known_left)
+            grant = self._supply.guess(self._subject, self.quota, need, self._known_left)
+            self._alone = True
+            self._guessed += grant.units
+            return grant
+        self._alone = False
         self._known_left = grant.remaining
         return grant
 
+    def _asked(self, need: int) -> Grant:
+        if self._guessed:
+            self._supply.own_up(self._subject, self.quota, self._guessed)
+            self._guessed = 0
+        return self._supply.ask(self._subject, self.quota, need)
+
     def _set_aside(self, left: int) -> None:
+        """Whoever takes over from a worker that was alone asks again, whatever that one's own part came to."""
         self._left = left
         if self._supply.shelf:
-            self._supply.shelf.keep(self._number, left, self._remaining, self._known_left, self._ends)
+            remaining = self._remaining or int(self._alone)
+            self._supply.shelf.keep(self._number, left, remaining, self._known_left, self.ends)
 
 
 def _key(subject: str, quota: Quota) -> str:

@@ -49,6 +49,22 @@ def connect(url: str, connections: int, credentials: CredentialProvider | None =
     return redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, **options))
 
 
+def check_url(url: str) -> None:
+    """Find out, without connecting, whether a client can be made for the URL at all.
+
+    Raises:
+        ValueError: says why not, and nothing of the URL's password.
+    """
+    scheme, mark, rest = url.partition("://")
+    try:
+        pool = redis.ConnectionPool.from_url(scheme.removesuffix("+cluster") + mark + rest)
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError:
+        raise ValueError("it has an option that there is not") from None
+    except (ValueError, redis.exceptions.RedisError) as error:
+        raise ValueError(str(error)) from None
+
+
 class RedisLink:
     """One worker's way to Redis: the pool, and whether it is worth trying."""
 

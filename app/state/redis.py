@@ -1,6 +1,7 @@
 """Redis as shared state: tables are hashes, and what must be one step for everybody is one script."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ _TAKE = """
 local ttl = redis.call('PTTL', KEYS[1])
 local used = ttl > 0 and tonumber(redis.call('GET', KEYS[1])) or 0
 local need, want, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+if ttl > tonumber(ARGV[4]) or not (used >= 0 and used <= limit) then ttl, used = 0, 0 end
 local left = limit - used
 if left < need then return {0, math.max(left, 0), math.max(ttl, 0)} end
 local units = math.min(want, left)
@@ -33,7 +35,8 @@ else
 end
 return {units, left - units, ttl}
 """
-"""A window without an end is none of ours, whatever stands there; one that is no number fails at the increment."""
+"""A window without an end, beyond its end or over its limit is none of ours, whatever stands there; one that is no
+number fails at the increment."""
 
 
 _SWAP = """
@@ -123,12 +126,12 @@ class RedisState:
         return Grant(units, remaining, max(reset_ms, 1) / 1000)
 
     def documents(self, kind: str) -> dict[str, Document]:
-        """See ``State.documents``."""
-        rows = self._read(f"documents:{kind}")
-        try:
-            return {name.decode(): _document(row) for name, row in rows.items()}
-        except ValueError:
-            raise StateUnavailable(f"{kind}: a document cannot be read") from None
+        """See ``State.documents``. What cannot be read counts as absent, and so do ``swap`` and ``restore`` take it."""
+        found = {}
+        for name, row in self._read(f"documents:{kind}").items():
+            with suppress(ValueError):
+                found[name.decode()] = _document(row)
+        return found
 
     def swap(self, kind: str, name: str, generation: int, text: str) -> Document | None:
         """See ``State.swap``."""

@@ -4,6 +4,7 @@ Everything goes to stderr. A record from the standard library (gunicorn's own am
 processors as ours, so one parser reads the whole stream.
 """
 
+import json
 import logging
 import logging.config
 import sys
@@ -14,8 +15,37 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from app.telemetry.outlet import Outlet
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request this thread is answering; every log line carries it."""
+
+
+class Stderr(logging.Handler):
+    """Lines on stderr. When nobody takes them they are lost, and how many is said as soon as somebody does."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        super().__init__()
+        self._outlet = Outlet(descriptor)
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See ``logging.Handler.emit``; a line that cannot be written ends nobody's work."""
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001 - whatever is wrong with the record
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        if not self._offered(record):
+            self._lost += 1
+        elif self._lost:
+            told = {"name": "sluice.logs", "levelname": "WARNING", "msg": "log_lines_lost: %d", "args": (self._lost,)}
+            if self._offered(logging.makeLogRecord(told)):
+                self._lost = 0
+
+    def _offered(self, record: logging.LogRecord) -> bool:
+        return self._outlet.offer(self.format(record).encode(errors="backslashreplace") + b"\n")
 
 
 def configure_logs(level: str, style: str) -> None:
@@ -45,7 +75,7 @@ def logging_config(level: str, pretty: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"chain": {"()": _formatter, "pretty": pretty}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "chain"}},
+        "handlers": {"stderr": {"()": Stderr, "formatter": "chain"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "gunicorn.error": {"level": level.upper(), "handlers": [], "propagate": True},
@@ -86,4 +116,8 @@ def _add_request_id(_: Any, __: str, event: Any) -> Any:
 
 
 def _dumps(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    """Whole numbers beyond 64 bits and half characters are beyond orjson; they are written all the same."""
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except TypeError:
+        return json.dumps(event, default=str)

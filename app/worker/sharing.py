@@ -36,6 +36,10 @@ class Share:
         self._greedy_until = self._polite_until + COURTESY_S
         return True
 
+    def pause(self, now: float, seconds: float) -> None:
+        """Leave every connection to the others for so long."""
+        self._polite_until = now + seconds
+
     def courtesy_left(self, now: float) -> float:
         """Seconds until the connection is taken after all; 0 when nothing is left to anybody."""
         return max(0.0, self._polite_until - now)

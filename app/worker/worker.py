@@ -5,10 +5,10 @@ itself waits up to two seconds for each client that does not hang up: eight of t
 stop a worker.
 """
 
+import errno
 import socket
 import struct
 import sys
-from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
 from time import monotonic, sleep
@@ -45,6 +45,13 @@ LEAVING_TICK_SECONDS = 0.05
 START_AGAIN_SECONDS = 2.0
 """How long a worker that could not start waits before the master may start another in its place."""
 
+NOTIFY_SECONDS = 0.5
+"""How often the master hears that the loop turns, and is looked for itself."""
+
+RECOVERY_S = 0.5
+"""How long a worker that can open nothing more leaves new connections where they are."""
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 _log = logger("sluice.worker")
 
@@ -65,6 +72,7 @@ class Worker(QueueingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
+        self._notify_next = self._look_next = 0.0
 
     def init_process(self) -> None:
         """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
@@ -95,8 +103,19 @@ class Worker(QueueingWorker):
         if self.share.is_anothers(self.nr_conns, monotonic()):
             self.set_accept_enabled(False)
         else:
-            super().accept(listener)
+            self._take_one(listener)
             self.seat.show(self.nr_conns)
+
+    def _take_one(self, listener: Any) -> None:
+        """Gunicorn's worker ends, and with it everybody it serves, when there is no descriptor for one more."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self.share.pause(monotonic(), RECOVERY_S)
+            self.set_accept_enabled(False)
+            _log.error("connection_left_waiting", reason=str(error.strerror), connections=self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Listen or not; while it is another's turn, not."""
@@ -116,6 +135,21 @@ class Worker(QueueingWorker):
         elif self._is_tired() and self.alive and self.seat.rest():
             _log.info("worker_retires", requests=self.nr, memory_mb=memory().own >> 20)
             self.alive = False
+
+    def notify(self) -> None:
+        """Tell gunicorn's master that the loop turns: not at every turn, it only looks once a second."""
+        now = monotonic()
+        if now >= self._notify_next:
+            self._notify_next = now + NOTIFY_SECONDS
+            super().notify()
+
+    def is_parent_alive(self) -> bool:
+        """Asked as rarely."""
+        now = monotonic()
+        if now < self._look_next:
+            return True
+        self._look_next = now + NOTIFY_SECONDS
+        return bool(super().is_parent_alive())
 
     def _is_tired(self) -> bool:
         return self.nr >= self.max_requests or self._weight.too_much()
@@ -141,7 +175,7 @@ class Worker(QueueingWorker):
             before = -1
             while before != self.nr_conns:
                 before = self.nr_conns
-                super().accept(listener)
+                self._take_one(listener)
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
@@ -211,7 +245,7 @@ class Worker(QueueingWorker):
             if hasattr(body, "close"):
                 body.close()
 
-    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def end_request(self, conn: Any, fs: Any) -> None:
         """Back in the loop: keep the connection, or wait for its client to hang up."""
         if hasattr(conn, "over"):
             self.farewell.see_off(conn.sock)

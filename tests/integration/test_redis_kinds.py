@@ -1,6 +1,6 @@
 """Every way to a Redis that SLUICE_REDIS_URL can name, each against a real server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from app.registry.repository import Repository
 from tests.caching import ask, deployment, source, stats
 from tests.certificates import self_signed
 from tests.models import linear
-from tests.programs import HOST, ROOT, wait_until
+from tests.programs import HOST, ROOT, free_port, wait_until
 from tests.servers import RedisServer, Server
 
 FAR_ONLY = "cache: {l1: off, l2: on}\n"
@@ -49,16 +49,15 @@ def test_a_unix_socket(tmp_path: Path) -> None:
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[tuple[RedisServer, Path]]:
     certificate, key = self_signed(tmp_path)
-    redis = RedisServer(tmp_path / "redis", cli=["--tls", "--cacert", str(certificate)])
-    redis._options = {
+    options = {
         "port": "0",
-        "tls-port": str(redis.port),
+        "tls-port": "{port}",
         "tls-cert-file": str(certificate),
         "tls-key-file": str(key),
         "tls-ca-cert-file": str(certificate),
         "tls-auth-clients": "no",
     }
-    with redis:
+    with RedisServer(tmp_path / "redis", options=options, cli=["--tls", "--cacert", str(certificate)]) as redis:
         yield redis, certificate
 
 
@@ -77,26 +76,33 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(tls: tuple[RedisServer,
         assert server.get("/health/ready").json()["dependencies"]["redis"] == "down"
 
 
+class Node(RedisServer):
+    """One of a cluster, with a port of its own choice to talk to the others: the usual one, 10,000 up, may be taken."""
+
+    def choose_ports(self) -> None:
+        """For callers, and for the other nodes."""
+        super().choose_ports()
+        self.bus = free_port()
+
+    def command(self) -> Sequence[str]:
+        """Joined by nobody yet."""
+        options = {"cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-announce-ip": HOST}
+        more = options | {"cluster-port": str(self.bus)}
+        return [*super().command(), *(word for name, value in more.items() for word in (f"--{name}", value))]
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[list[RedisServer]]:
+def cluster(tmp_path: Path) -> Iterator[list[Node]]:
     """Three nodes, each with a third of the slots."""
     with ExitStack() as stack:
-        nodes = [
-            stack.enter_context(
-                RedisServer(
-                    tmp_path / f"node-{number}",
-                    options={"cluster-enabled": "yes", "cluster-node-timeout": "2000", "cluster-announce-ip": HOST},
-                )
-            )
-            for number in range(3)
-        ]
+        nodes = [stack.enter_context(Node(tmp_path / f"node-{number}")) for number in range(3)]
         for number, node in enumerate(nodes):
             node.call(
                 "CLUSTER", "ADDSLOTSRANGE", str(number * 5461), str(16383 if number == 2 else number * 5461 + 5460)
             )
             node.call("CONFIG", "SET", "cluster-require-full-coverage", "no")
             for other in nodes:
-                node.call("CLUSTER", "MEET", HOST, str(other.port))
+                node.call("CLUSTER", "MEET", HOST, str(other.port), str(other.bus))
         wait_until(lambda: all(_whole(node) for node in nodes), 20, "the cluster to form")
         yield nodes
 
@@ -106,12 +112,12 @@ def _whole(node: RedisServer) -> bool:
     return "cluster_state:ok" in info and "cluster_known_nodes:3" in info and "cluster_slots_assigned:16384" in info
 
 
-def test_a_cluster(cluster: list[RedisServer], tmp_path: Path) -> None:
+def test_a_cluster(cluster: list[Node], tmp_path: Path) -> None:
     _assert_shared(tmp_path, f"redis+cluster://{HOST}:{cluster[0].port}/0")
     assert sum(int(node.call("DBSIZE")) for node in cluster) >= 3
 
 
-def test_a_cluster_that_loses_a_node_loses_no_answer(cluster: list[RedisServer], tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_node_loses_no_answer(cluster: list[Node], tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     linear().add(Repository(tmp_path / "models"))
     env = {"SLUICE_REDIS_URL": f"redis+cluster://{HOST}:{cluster[0].port}/0"} | deployment(tmp_path, FAR_ONLY)

@@ -33,6 +33,10 @@ def refused(folder: Path, env: dict[str, str]) -> str:
     [
         ({"PORT": "80000"}, "sluice: PORT: '80000' cannot be used; allowed: 1 to 65535"),
         ({"SLUICE_LOG_LEVEL": "loud"}, "sluice: SLUICE_LOG_LEVEL: 'loud' cannot be used; allowed: debug, info"),
+        (
+            {"SLUICE_REDIS_URL": "redis://127.0.0.1:six"},
+            "sluice: SLUICE_REDIS_URL: the value cannot be used: Port could",
+        ),
         ({"SLUICE_DEPLOYMENT_FILE": "none.yaml"}, "sluice: none.yaml: cannot be read (No such file or directory)"),
     ],
 )
@@ -44,7 +48,9 @@ def test_a_deployment_file_with_a_mistake(tmp_path: Path) -> None:
     file = tmp_path / "deployment.yaml"
     file.write_text("default_model: churn\nmodels: {churn: {defualt_version: v2}}\n")
     told = refused(tmp_path, {"SLUICE_DEPLOYMENT_FILE": str(file)})
-    assert f"sluice: {file}: models.churn.defualt_version: unknown key; allowed: " in told
+    assert (
+        f"sluice: {file}: models.churn.defualt_version: unknown key (did you mean default_version?); allowed: " in told
+    )
     assert "default_version" in told
 
 

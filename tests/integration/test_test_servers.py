@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,9 @@ from tests.client import message
 from tests.conftest import StartServer
 from tests.fault_proxy import FaultProxy
 from tests.models import columns, fragile, identity, linear, slow, square_root
-from tests.programs import HOST, alive
-from tests.servers import Nginx, RedisServer
+from tests.programs import HOST, PortTaken, Program, alive
+from tests.rpc_server import RpcServer
+from tests.servers import Nginx, RedisServer, Server, Sluice
 
 
 def test_server_serves_the_tiny_models_and_ends(start_server: StartServer, repository: Repository) -> None:
@@ -64,6 +66,27 @@ def test_proxy_delays_drops_cuts_and_heals(redis_server: RedisServer, start_prox
     assert not _ping(proxy.port)
     proxy.heal()
     assert _ping(proxy.port)
+
+
+@pytest.mark.parametrize("made", [Server, RpcServer, RedisServer, Nginx], ids=lambda made: made.name)
+def test_a_program_whose_port_is_taken_meanwhile_starts_on_another(
+    made: type[Program], repository: Repository, tmp_path: Path
+) -> None:
+    linear().add(repository)
+    more: dict[str, object] = {"models": repository.root} if issubclass(made, Sluice) else {}
+    more |= {"http": "server { listen {port}; }"} if made is Nginx else {}
+    program = made(tmp_path / "program", **more)
+    with socket.create_server((HOST, program.port)) as taker, program:
+        assert "address already in use" in program.log.lower()
+        assert program.port != taker.getsockname()[1]
+
+
+def test_a_program_that_others_know_keeps_its_port(redis_server: RedisServer) -> None:
+    port = redis_server.port
+    redis_server.kill()
+    with socket.create_server((HOST, port)), pytest.raises(PortTaken):
+        redis_server.start()
+    assert redis_server.start().port == port
 
 
 def _ping(port: int, timeout: float = 5) -> bool:

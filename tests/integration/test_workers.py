@@ -1,15 +1,18 @@
 """Workers come and go, and nobody who asks notices."""
 
 import os
+import resource
 import signal
 import socket
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from app.processors import DESCRIPTORS
 from app.registry.repository import Repository
-from tests.client import Answer, exchange, message
+from tests.client import Answer, exchange, message, read_answer
 from tests.conftest import StartServer
 from tests.load import Load
 from tests.models import linear, slow
@@ -196,6 +199,26 @@ def test_the_end_is_announced_and_everything_in_flight_is_answered(
     with pytest.raises(ConnectionRefusedError):
         server.get("/health/live")
     assert server.stop() == 0
+
+
+def test_a_worker_that_can_open_nothing_more_goes_on_with_what_it_has(pair: Server) -> None:
+    """Gunicorn's would end, and everybody it serves with it, at its 1,000th idle connection in most shells."""
+    before = set(pair.workers)
+    for pid in before:
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        assert soft in (resource.RLIM_INFINITY, hard) or soft >= DESCRIPTORS, "as many as there can be, within reason"
+    with socket.create_connection((HOST, pair.port), timeout=10) as first, ExitStack() as crowd:
+        first.sendall(ASK)
+        assert read_answer(first).status == 200
+        for pid in before:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(list(Path(f"/proc/{pid}/fd").iterdir())) + 4,) * 2)
+        for _ in range(20):
+            crowd.enter_context(socket.create_connection((HOST, pair.port), timeout=10))
+        wait_for_log(pair, "connection_left_waiting")
+        first.sendall(ASK)
+        assert read_answer(first).status == 200
+    assert exchange(HOST, pair.port, ASK.replace(b"keep-alive", b"close")).status == 200
+    assert set(pair.workers) == before
 
 
 def test_an_answer_leaves_in_one_piece(pair: Server) -> None:

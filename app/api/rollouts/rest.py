@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from app.api.access import needs
 from app.api.bodies import read_json
+from app.api.current import current_visit
 from app.api.json import json_response
 from app.api.loading import load
 from app.api.rollouts.schemas import RolloutRequestSchema, RolloutsSchema, rollout_body, verdict_body
@@ -54,7 +55,7 @@ def abort(name: str) -> Response:
 
 
 def _ended(name: str, state: RolloutState) -> Response:
-    return _answer(name, services().routing.desk.end(name, _default(name), state, g.caller.subject))
+    return _answer(name, services().routing.desk.end(name, _default(name), state, current_visit().caller.subject))
 
 
 def _default(name: str) -> str:
@@ -79,7 +80,7 @@ def _rollout(name: str, stable: str, data: Mapping[str, Any]) -> Rollout:
         data["interval_s"],
         thresholds,
         data["dry_run"],
-        by=g.caller.subject,
+        by=current_visit().caller.subject,
     )
 
 

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from app.api.access import needs
 from app.api.bodies import read_json
+from app.api.current import current_visit
 from app.api.json import json_response
 from app.api.loading import load
 from app.api.traffic.schemas import PlanSchema, TrafficSchema, traffic_body
@@ -43,7 +44,8 @@ def replace(name: str) -> Response:
 def roll_back(name: str) -> Response:
     """The plan before; a rollout that is running is aborted."""
     default = default_version(name)
-    return _answer(name, services().routing.desk.roll_back(name, default, g.caller.subject, seen_generation()))
+    caller = current_visit().caller
+    return _answer(name, services().routing.desk.roll_back(name, default, caller.subject, seen_generation()))
 
 
 def default_version(name: str) -> str:
@@ -91,7 +93,7 @@ def _plan(name: str, data: Mapping[str, Any]) -> Plan:
         data["variants"],
         {version: round(share * 100) for version, share in data["shadow"].items() if share},
         data["note"],
-        g.caller.subject,
+        current_visit().caller.subject,
     )
 
 

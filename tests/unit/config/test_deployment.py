@@ -37,7 +37,12 @@ def test_the_committed_file() -> None:
         ("models: {../x: {}}", "models.../x", "must be a model's folder name"),
         ("models: {churn: {default_version: 2}}", "models.churn.default_version", "Not a valid string"),
         ("models: {churn: {default_version: a b}}", "models.churn.default_version", "must be a version's folder name"),
-        ("models: {churn: {version: v2}}", "models.churn.version", "unknown key; allowed: "),
+        ("models: {churn: {version: v2}}", "models.churn.version", "; allowed: "),
+        (
+            "models: {churn: {cache: {tttl: 5}}}",
+            "models.churn.cache.tttl",
+            "unknown key (did you mean ttl?); allowed: ",
+        ),
     ],
 )
 def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, text: str, place: str, says: str) -> None:
@@ -61,6 +66,16 @@ def test_no_yaml(tmp_path: Path, text: str | bytes) -> None:
         load(tmp_path, text)
     assert str(caught.value).startswith(f"{tmp_path}/deployment.yaml: no valid YAML: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["models: {a: {}}\nmodels: {b: {}}", "models:\n  churn: {timeout_ms: 5, timeout_ms: 9}", "cache: &a {x: *a, x: 1}"],
+)
+def test_what_stands_twice_counts_for_nothing(tmp_path: Path, text: str) -> None:
+    """The last would win, and nobody would know what became of the first."""
+    with pytest.raises(ConfigInvalid, match="stands twice in what begins at line"):
+        load(tmp_path, text)
 
 
 @pytest.mark.parametrize("text", ["[]", "- churn", "churn", "5"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from config.invalid import ConfigInvalid
-from config.settings import Settings
+from config.settings import Settings, unknown_settings
 
 
 def test_defaults_need_no_environment() -> None:
@@ -71,3 +71,8 @@ def test_secrets_are_not_shown() -> None:
     secrets: dict[str, Any] = {item.name: "s3cret" for item in fields(Settings) if item.metadata["secret"]}
     assert secrets
     assert "s3cret" not in repr(Settings(**secrets))
+
+
+def test_a_variable_that_only_looks_like_ours_is_named() -> None:
+    told = unknown_settings({"SLUICE_REDIS_URI": "x", "SLUICE_X": "", "PORT": "1", "SLUICE_PRODUCTION_API_KEY": "k"})
+    assert told == {"SLUICE_REDIS_URI": "unknown (did you mean SLUICE_REDIS_URL?)", "SLUICE_X": "unknown"}

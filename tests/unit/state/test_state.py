@@ -97,6 +97,16 @@ def test_documents_under_foreign_content_can_be_restored(redis_server: RedisServ
     assert state.restore("d", "a", Document(3, "three"))
 
 
+def test_a_document_that_cannot_be_read_stands_in_nobodys_way(redis_server: RedisServer) -> None:
+    state = RedisState(link_to(redis_server))
+    assert state.swap("d", "good", 0, "text") is not None
+    redis_server.call("HSET", "sluice:documents:d", "bad", "x", "worse", "one\ntext")
+    assert state.documents("d") == {"good": Document(1, "text")}
+    assert state.swap("d", "bad", 0, "text") == Document(1, "text")
+    assert state.restore("d", "worse", Document(3, "three"))
+    assert set(state.documents("d")) == {"good", "bad", "worse"}
+
+
 @pytest.mark.parametrize(
     "damage", [("SET", "sluice:t", "x"), ("HSET", "sluice:t", "a", "x"), ("LPUSH", "sluice:t", "x")]
 )
@@ -126,6 +136,17 @@ def test_a_window_that_never_ends_is_opened_anew(redis_server: RedisServer, dama
     assert state.take("w", 1, 1, 5, 60).remaining == 4
     assert state.take("w", 1, 9, 5, 60).units == 4
     assert state.take("w", 1, 1, 5, 60).units == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "seconds"), [("9" * 400, "60"), ("nan", "60"), ("-9", "60"), ("6", "60"), ("5", "999999")]
+)
+def test_a_window_that_nobody_could_have_opened_is_opened_anew(
+    redis_server: RedisServer, damage: str, seconds: str
+) -> None:
+    """Over its limit, or open for longer than it lasts: it would refuse everybody until then."""
+    redis_server.call("SET", "sluice:w", damage, "EX", seconds)
+    assert RedisState(link_to(redis_server)).take("w", 1, 1, 5, 60).remaining == 4
 
 
 def test_a_window_that_holds_no_number_is_opened_anew(redis_server: RedisServer) -> None:

@@ -1,7 +1,7 @@
 """What is proposed from figures that are known."""
 
 from app.tuning.chart import draw
-from app.tuning.machine import Load, Setup, setups
+from app.tuning.machine import Load, Setup, setups, undisturbed
 from app.tuning.proposal import propose
 
 ONE, TWO, WIDE = Setup(1, 1, 1), Setup(2, 1, 1), Setup(1, 2, 1)
@@ -28,6 +28,19 @@ def test_the_most_within_the_objective_wins() -> None:
 def test_what_is_nearly_as_good_and_smaller_is_taken() -> None:
     loads = [_load(TWO, 64, 1000, 0.01), _load(WIDE, 32, 960, 0.01), _load(ONE, 32, 500, 0.01)]
     assert propose(loads, 1).load.setup == WIDE
+
+
+def test_a_measurement_that_was_disturbed_does_not_count() -> None:
+    rounds = [
+        [_load(ONE, 1, 700, 0.01), _load(ONE, 8, 90, 0.6), _load(ONE, 32, 2400, 0.02)],
+        [_load(ONE, 1, 650, 0.03), _load(ONE, 8, 1900, 0.01), _load(ONE, 32, 600, 0.3)],
+    ]
+    found = undisturbed(load for one in rounds for load in one)
+    assert [(load.rows, load.rows_per_s, load.p95) for load in found] == [
+        (1, 700, 0.01),
+        (8, 1900, 0.01),
+        (32, 2400, 0.02),
+    ]
 
 
 def test_a_tiny_model_is_bound_by_its_workers() -> None:
