@@ -7,11 +7,9 @@ from typing import Any
 
 import click
 
-from app.commands.output import print_json, print_table
+from app.commands.output import as_json_option, print_json, print_table
 from app.commands.remote import Remote, remote_options
 from app.commands.warming import warm as warm_from
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def with_server(command: Callable[..., None]) -> Callable[..., None]:

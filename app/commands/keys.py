@@ -1,6 +1,5 @@
 """``flask --app wsgi keys``: make, list, rotate and revoke API keys in the store the servers read."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,29 +8,12 @@ from typing import Any
 
 import click
 
-from app.commands.output import print_json, print_table
+from app.commands.durations import Duration
+from app.commands.output import as_json_option, example, print_json, print_table
 from app.gateway.api_keys import ApiKey
 from app.gateway.key_desk import KeyNotFound
 from app.services import services
 from app.state.base import StateUnavailable
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Duration(click.ParamType[float]):
-    """``30s``, ``15m``, ``12h``, ``90d``."""
-
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d{1,9})([smhd])", value)
-        if not match:
-            self.fail(f"{value!r} is no duration; write 30s, 15m, 12h or 90d", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
 
 
 @click.group()
@@ -40,7 +22,7 @@ def keys() -> None:
 
 
 @keys.command(
-    epilog="\b\nExample:\n  flask --app wsgi keys create --name checkout --role predictor --quota requests=200/second"
+    epilog=example("flask --app wsgi keys create --name checkout --role predictor --quota requests=200/second")
 )
 @click.option("--name", required=True, help="Who will use it; shown in lists and logs.")
 @click.option("--role", required=True, help="A role of config/roles.yaml: viewer, predictor, operator, admin.")

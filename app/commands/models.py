@@ -7,7 +7,7 @@ import click
 
 from app.commands.choice import chosen_versions
 from app.commands.description import example_command, facts, print_facts
-from app.commands.output import print_json, print_table
+from app.commands.output import as_json_option, example, print_json, print_table
 from app.commands.parameters import ROLES, Identifier, Words, read_options
 from app.commands.tune import tune
 from app.errors import ModelRefused
@@ -19,12 +19,6 @@ from app.runtimes.base import RuntimeFailed
 from app.services import services
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _example(*lines: str) -> str:
-    """The end of a help page; the first character keeps click from joining the lines."""
-    return "\b\nExample:\n" + " \\\n".join(f"  {line}" for line in lines)
 
 
 @click.group()
@@ -33,7 +27,7 @@ def models() -> None:
 
 
 @models.command(
-    epilog=_example(
+    epilog=example(
         "flask --app wsgi models add churn.onnx --name churn --version v3",
         "    --sample customers.csv --target churned --entity-key customer_id",
         "    --probability-name churn_probability",
@@ -113,7 +107,7 @@ def _listed(repository: Repository, name: str, version: str) -> dict[str, Any]:
     return row | known | {"problem": None}
 
 
-@models.command(epilog=_example("flask --app wsgi models show churn v2"))
+@models.command(epilog=example("flask --app wsgi models show churn v2"))
 @click.argument("name")
 @click.argument("version", required=False)
 @as_json_option
@@ -132,7 +126,7 @@ def show(name: str, version: str | None, as_json: bool) -> None:
     click.echo(f"\n{command}" if command else "\nThere is no example: the version has no golden rows.")
 
 
-@models.command(epilog=_example("flask --app wsgi models verify churn"))
+@models.command(epilog=example("flask --app wsgi models verify churn"))
 @click.argument("name", required=False)
 @click.argument("version", required=False)
 @as_json_option

@@ -1,10 +1,17 @@
-"""What commands print: JSON for programs, plain tables for people and for grep."""
+"""What commands print: JSON for programs, plain tables for people and for grep; and what all of them offer."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import orjson
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def example(*lines: str) -> str:
+    """The end of a help page: a command to paste. The first character keeps click from joining the lines."""
+    return "\b\nExample:\n" + " \\\n".join(f"  {line}" for line in lines)
 
 
 def print_json(data: Any) -> None:

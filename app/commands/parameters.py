@@ -1,6 +1,5 @@
 """Kinds of values on the command line, and how they become ``Options``."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,22 +36,6 @@ class Identifier(click.ParamType[str]):
         if not NAME.fullmatch(value):
             self.fail(f"{value[:80]!r}: write letters, digits, '-', '_' and '.', 64 at most", param, ctx)
         return str(value)
-
-
-class Duration(click.ParamType[float]):
-    """``50ms`` or ``0.05`` (seconds), as seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """A number above 0, with a unit or without."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", str(value), re.ASCII)
-        seconds = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
-        if seconds <= 0:
-            self.fail(f"{value!r} is no time; write 50ms or 0.05s", param, ctx)
-        return seconds
 
 
 def read_options(file: Path, told: Mapping[str, Any]) -> Options:

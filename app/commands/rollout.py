@@ -4,12 +4,10 @@ from typing import Any
 
 import click
 
-from app.commands.keys import Duration
-from app.commands.output import print_json
+from app.commands.durations import Duration
+from app.commands.output import as_json_option, example, print_json
 from app.commands.remote import Remote, remote_options
 from app.commands.screen import draw_history, draw_rollout, show
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -17,7 +15,7 @@ def rollout() -> None:
     """Let a version take over in steps that it must pass."""
 
 
-@rollout.command(epilog="\b\nExample:\n  flask --app wsgi rollout start churn v2 --steps 5,25,50 --interval 10m")
+@rollout.command(epilog=example("flask --app wsgi rollout start churn v2 --steps 5,25,50 --interval 10m"))
 @click.argument("model")
 @click.argument("canary")
 @click.option("--steps", default="5,25,50", show_default=True, help="Percent for the canary, step by step.")

@@ -5,11 +5,9 @@ from typing import Any
 
 import click
 
-from app.commands.output import print_json
+from app.commands.output import as_json_option, example, print_json
 from app.commands.remote import Remote, remote_options
 from app.commands.screen import draw_traffic, show
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -17,7 +15,7 @@ def traffic() -> None:
     """Which version of a model answers how much."""
 
 
-@traffic.command("set", epilog="\b\nExample:\n  flask --app wsgi traffic set churn v1=90 v2=10")
+@traffic.command("set", epilog=example("flask --app wsgi traffic set churn v1=90 v2=10"))
 @click.argument("model")
 @click.argument("weights", nargs=-1, required=True, metavar="VERSION=PERCENT...")
 @click.option("--unit", type=click.Choice(["entity", "header", "request"]), help="What keeps its version.")

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from app.commands.choice import chosen_versions
-from app.commands.output import print_json, print_table
-from app.commands.parameters import Duration
+from app.commands.durations import Latency
+from app.commands.output import as_json_option, example, print_json, print_table
 from app.errors import ModelRefused
 from app.registry.repository import Repository
 from app.services import services
@@ -19,13 +19,11 @@ from app.tuning.proposal import Proposal, propose, requests_per_s
 from config.editing import block, set_batching
 from config.invalid import ConfigInvalid
 
-_EPILOG = "\b\nExample:\n  flask --app wsgi models tune churn --slo-p95 50ms --plot churn.svg"
 
-
-@click.command(epilog=_EPILOG)
+@click.command(epilog=example("flask --app wsgi models tune churn --slo-p95 50ms --plot churn.svg"))
 @click.argument("name")
 @click.argument("version", required=False)
-@click.option("--slo-p95", type=Duration(), default="100ms", show_default=True, help="What 95 of 100 may take at most.")
+@click.option("--slo-p95", type=Latency(), default="100ms", show_default=True, help="What 95 of 100 may take at most.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0.01, 60),
@@ -35,7 +33,7 @@ _EPILOG = "\b\nExample:\n  flask --app wsgi models tune churn --slo-p95 50ms --p
 )
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw what was measured; an SVG file.")
 @click.option("--write", is_flag=True, help="Put the proposal into the deployment file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def tune(
     name: str,
     version: str | None,

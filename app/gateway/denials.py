@@ -1,11 +1,12 @@
 """Denials on their way to the audit log: every one is told, a flood of them in few lines.
 
-In each second the first denial of a caller to do something for a reason has a line of its own. Those that follow are
+In each second the first denials of a caller to do something for a reason have a line each. Those that follow are
 counted, and the count has a line once the second is over: ``repeated``. So the lines that have no such number, and the
 numbers, add up to what was denied, while a flood fills no disk. Of one worker; what it has counted when it is killed is
 lost with it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock, Thread
@@ -13,8 +14,11 @@ from time import monotonic, sleep
 
 WINDOW_S = 1.0
 
-MOST = 100
-"""Lines of their own in one window; all other denials are counted together."""
+ALIKE = 20
+"""Lines for denials of one kind in one window; nobody who tries something by hand meets more."""
+
+MOST = 200
+"""Lines for all of them; a kind that comes when they are used up is counted together with all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +41,24 @@ class Denials:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._repeated: dict[Denied, int] = {}
+        self._lines: Counter[Denied] = Counter()
+        self._repeated: Counter[Denied] = Counter()
         self._ends = 0.0
         self._guard = Lock()
         self._watching = False
 
     def note(self, denied: Denied) -> bool:
-        """Count one; whether it is the first of its kind, which has a line of its own."""
+        """Count one; whether it has a line of its own."""
         self._end_window(monotonic())
         with self._guard:
-            first = denied not in self._repeated
-            if first and len(self._repeated) >= MOST:
-                denied, first = OTHERS, False
-            self._repeated[denied] = self._repeated.get(denied, -1 if first else 0) + 1
-            if not first and not self._watching:
+            if self._lines[denied] < ALIKE and self._lines.total() < MOST:
+                self._lines[denied] += 1
+                return True
+            self._repeated[denied if denied in self._lines else OTHERS] += 1
+            if not self._watching:
                 self._watching = True
                 Thread(target=self._watch, name="denials", daemon=True).start()
-        return first
+        return False
 
     def flush(self) -> None:
         """Tell what has been counted."""
@@ -63,11 +68,10 @@ class Denials:
         with self._guard:
             if now < self._ends:
                 return
-            ended, self._repeated = self._repeated, {}
+            ended, self._repeated, self._lines = self._repeated, Counter(), Counter()
             self._ends = min(now, monotonic()) + WINDOW_S
         for denied, repeated in ended.items():
-            if repeated:
-                self._tell(denied, repeated)
+            self._tell(denied, repeated)
 
     def _watch(self) -> None:
         """So that a number is told soon, also when nobody is denied any more."""
@@ -75,6 +79,6 @@ class Denials:
             sleep(WINDOW_S)
             self._end_window(monotonic())
             with self._guard:
-                if not any(self._repeated.values()):
+                if not self._repeated:
                     self._watching = False
                     return

@@ -22,24 +22,13 @@ from app.registry.intake.roles import Meaning, read_meaning
 from app.registry.intake.sample import Sample
 from app.registry.intake.synthetic import first_row, rows_the_model_takes
 from app.registry.loading import RuntimeLoader
-from app.registry.manifest import Manifest, Output, dump_manifest, parse_manifest
+from app.registry.manifest import TAKEN, Manifest, Output, dump_manifest, parse_manifest
 from app.registry.version import ServedVersion
 from app.runtimes.base import Runtime
 from app.tensors import Array
 
 PROBED_ROWS = 200
 """Rows of a sample that the model is asked about."""
-
-_TAKEN_NAMES = (
-    "prediction",
-    "probability",
-    "probabilities",
-    "outputs",
-    "model",
-    "model_version",
-    "cached",
-    "request_id",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +177,7 @@ def _check_probability_name(options: Options, positive: Any) -> None:
         return
     if positive is None:
         raise IntakeRefused("--probability-name needs a model with probabilities of two classes, or --positive.")
-    if options.probability_name in (*_TAKEN_NAMES, options.entity_key):
+    if options.probability_name in (*TAKEN, options.entity_key):
         raise IntakeRefused(
             f"--probability-name cannot be '{options.probability_name}': answers use that name already."
         )

@@ -84,6 +84,6 @@ def test_an_audit_log_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:
     assert log.health() == "up"
     with soon():
         for _ in range(1000):
-            log.record("predict", "denied", "somebody", "")
+            log.record("keys:write", "allowed", "somebody", "")
     assert log.health() == "down"
     os.close(reader)
