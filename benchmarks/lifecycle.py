@@ -113,7 +113,10 @@ def reload_figures(seconds: float, rounds: int, rate: float) -> dict[str, float]
         folder = heavy(MEGABYTES, "shop").add(repository)
         other = heavy(MEGABYTES, "shop", bias=1.0).add(spare)
         with server(repository, root / "server") as running:
-            load = lambda: OpenLoop(running.port, ask, rate, CONNECTIONS).run(seconds)  # noqa: E731
+
+            def load() -> Tally:
+                return OpenLoop(running.port, ask, rate, CONNECTIONS).run(seconds)
+
             load()
             for _ in range(rounds):
                 quiet = load()

@@ -41,7 +41,8 @@ class GrpcDoor:
         """What a message is answered with, as it is on the wire; raises as ``ask``."""
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             try:
-                return bytes(channel.unary_unary(METHOD)(message, timeout=5))
+                call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
+                return bytes(call(message, timeout=5))
             except grpc.RpcError as error:
                 if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise ConnectionError(error.details()) from None

@@ -35,7 +35,7 @@ async def load(port: int, model: str, seconds: float, callers: int, number: int)
 
     async def call(channel: grpc.aio.Channel) -> None:
         nonlocal errors
-        ask = channel.unary_unary(METHOD)
+        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
         while (begun := perf_counter()) < started + seconds:
             try:
                 await ask(next(waiting))

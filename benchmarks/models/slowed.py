@@ -43,8 +43,10 @@ def _renamed(model: ModelProto) -> ModelProto:
     for node in copy.graph.node:
         for names in (node.input, node.output):
             names[:] = [name if name in outside else f"turn_{name}" for name in names]
-    for item in (*copy.graph.output, *copy.graph.initializer):
-        item.name = f"turn_{item.name}"
+    for output in copy.graph.output:
+        output.name = f"turn_{output.name}"
+    for table in copy.graph.initializer:
+        table.name = f"turn_{table.name}"
     return copy
 
 

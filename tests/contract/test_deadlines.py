@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.servers import Server
 SLOW = "/v1/models/slow/predict"
 LINEAR = "/v1/models/linear/predict"
 ROW = {"features": [1, 2]}
+_ROWS = count(1)
+"""One that has been asked for may be remembered, and take no time."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_a_priority_is_one_of_two_words(one_thread: Server) -> None:
 def _thread_taken(server: Server) -> Iterator[None]:
     """While the server's one thread works on a slow request, sent before whatever the test sends."""
     with socket.create_connection((HOST, server.port), timeout=30) as connection:
-        connection.sendall(message("POST", SLOW, {"features": [1]}))
+        connection.sendall(message("POST", SLOW, {"features": [next(_ROWS)]}))
         yield
         answer = read_answer(connection, "POST")
     assert answer.status == 200

@@ -38,7 +38,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def refusal(answer: Answer, status: int, *says: str) -> dict[str, Any]:
+def assert_refusal(answer: Answer, status: int, *says: str) -> dict[str, Any]:
     """What Azure ML and MLflow clients read of an error: ``message``."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/json"
@@ -167,7 +167,7 @@ def test_a_model_of_one_shaped_feature(start_server: StartServer, repository: Re
     ],
 )
 def test_what_does_not_fit(one: Server, body: Any, says: str) -> None:
-    document = refusal(one.post("/invocations", body), 400, says)
+    document = assert_refusal(one.post("/invocations", body), 400, says)
     assert document["error_code"] == "INVALID_INPUT"
 
 
@@ -184,15 +184,15 @@ def test_what_does_not_fit(one: Server, body: Any, says: str) -> None:
     ],
 )
 def test_what_does_not_fit_azure(one: Server, body: Any, says: str) -> None:
-    assert list(refusal(one.post("/score", body), 400, says)) == ["message"]
+    assert list(assert_refusal(one.post("/score", body), 400, says)) == ["message"]
 
 
 def test_other_errors_have_the_platforms_shape(one: Server) -> None:
-    assert refusal(one.get("/invocations"), 405)["error_code"] == "METHOD_NOT_ALLOWED"
-    refusal(one.get("/score"), 405)
-    refusal(one.post("/score", b"{}", {"Content-Type": "text/plain"}), 415, "application/json")
-    refusal(one.post("/score", b"{"), 400, "no valid JSON")
-    refusal(one.send(message("POST", "/invocations", b"", {"Content-Length": "99999999"})), 413)
+    assert assert_refusal(one.get("/invocations"), 405)["error_code"] == "METHOD_NOT_ALLOWED"
+    assert_refusal(one.get("/score"), 405)
+    assert_refusal(one.post("/score", b"{}", {"Content-Type": "text/plain"}), 415, "application/json")
+    assert_refusal(one.post("/score", b"{"), 400, "no valid JSON")
+    assert_refusal(one.send(message("POST", "/invocations", b"", {"Content-Length": "99999999"})), 413)
 
 
 def test_probes(one: Server) -> None:
@@ -234,7 +234,7 @@ def test_azure_headers(one: Server) -> None:
 @pytest.mark.parametrize("name", ["x-request-id", "x-ms-request-id", "x-ms-client-request-id"])
 def test_ids_that_are_too_long(one: Server, name: str) -> None:
     assert one.post("/score", {"data": ROWS}, {name: "x" * 100}).status == 200
-    refusal(one.post("/score", {"data": ROWS}, {name: "x" * 101}), 431, f"{name} must not exceed 100 characters")
+    assert_refusal(one.post("/score", {"data": ROWS}, {name: "x" * 101}), 431, f"{name} must not exceed 100 characters")
 
 
 def test_requests_are_logged_and_counted_like_any_other(one: Server) -> None:
@@ -248,7 +248,7 @@ def test_no_default_model(start_server: StartServer, repository: Repository) -> 
     linear().add(repository)
     linear(name="other").add(repository)
     server = start_server(models=repository.root)
-    refusal(server.post("/score", {"data": ROWS}), 404, "default_model")
+    assert_refusal(server.post("/score", {"data": ROWS}), 404, "default_model")
 
 
 def test_azure_names_give_way_to_our_own() -> None:

@@ -65,7 +65,7 @@ def curl(*options: str) -> str:
     return done.stdout
 
 
-def problem(answer: Answer, status: int) -> None:
+def assert_problem(answer: Answer, status: int) -> None:
     """One of nginx's own, in the server's shape."""
     assert answer.status == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -117,7 +117,7 @@ def test_hsts_only_where_there_is_tls(secure: Front, plain: Front) -> None:
 
 
 def test_plain_http_on_the_tls_port_is_told_so(secure: Front) -> None:
-    problem(secure.get("/health"), 426)
+    assert_problem(secure.get("/health"), 426)
 
 
 def test_security_headers_are_there_once(plain: Front) -> None:
@@ -160,11 +160,11 @@ def test_behind_another_proxy_the_address_is_what_that_one_says(behind: Server, 
 
 def test_a_body_too_large_is_refused_before_it_is_read(plain: Front) -> None:
     head = message("POST", PREDICT, b"", {"Content-Length": "100001", "X-Request-ID": "big-1"})
-    problem(plain.send(head), 413)
+    assert_problem(plain.send(head), 413)
     assert plain.row("big-1")["upstream"] == ""
     chunks = b"".join(b"4000\r\n" + b" " * 0x4000 + b"\r\n" for _ in range(8)) + b"0\r\n\r\n"
     raw = message("POST", PREDICT, b"", {"Content-Length": "", "Transfer-Encoding": "chunked"}) + chunks
-    problem(plain.send(raw), 413)
+    assert_problem(plain.send(raw), 413)
 
 
 def test_a_body_just_within_the_limit_passes(plain: Front) -> None:
@@ -173,18 +173,18 @@ def test_a_body_just_within_the_limit_passes(plain: Front) -> None:
 
 
 def test_headers_too_large_are_refused(plain: Front) -> None:
-    problem(plain.get("/health", {"X-Long": "x" * 9000}), 431)
-    problem(plain.get("/health", {f"X-Long-{number}": "x" * 4000 for number in range(12)}), 431)
-    problem(plain.get("/" + "x" * 9000), 414)
+    assert_problem(plain.get("/health", {"X-Long": "x" * 9000}), 431)
+    assert_problem(plain.get("/health", {f"X-Long-{number}": "x" * 4000 for number in range(12)}), 431)
+    assert_problem(plain.get("/" + "x" * 9000), 414)
 
 
 def test_what_nginx_refuses_itself(plain: Front) -> None:
-    problem(plain.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
-    problem(plain.send(message("TRACE", "/health")), 405)
-    problem(plain.get("/metrics"), 404)
+    assert_problem(plain.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
+    assert_problem(plain.send(message("TRACE", "/health")), 405)
+    assert_problem(plain.get("/metrics"), 404)
     assert {plain.get(path).status for path in ("//metrics", "///metrics", "/%2fmetrics", "/%2F/metrics")} == {404}
-    problem(plain.send(b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n"), 505)
-    problem(
+    assert_problem(plain.send(b"GET / HTTP/3.7\r\nHost: localhost\r\n\r\n"), 505)
+    assert_problem(
         plain.send(message("POST", PREDICT, b"x", {"Transfer-Encoding": "gzip", "Content-Length": ""})),
         501,
     )
@@ -216,7 +216,7 @@ def test_too_many_from_one_address_are_refused_and_probes_are_not(behind: Server
     answers = [front.post(PREDICT, BODY) for _ in range(10)]
     assert [answer.status for answer in answers].count(200) in (5, 6), "the first, the burst, and what a second adds"
     refused = answers[-1]
-    problem(refused, 429)
+    assert_problem(refused, 429)
     assert refused.headers["retry-after"] == "1"
     assert front.get("/health").status == front.get("/health/ready").status == 200
     with socket.create_connection((HOST, front.port), timeout=10, source_address=("127.0.0.78", 0)) as other:
@@ -292,7 +292,7 @@ def test_only_what_changes_nothing_is_asked_twice(
     deaf: Deaf, start_front: StartFront, method: str, path: str, times: int
 ) -> None:
     front = start_front([f"{HOST}:{deaf.port}"], *GENEROUS)
-    problem(front.send(message(method, path, BODY if method != "GET" else None)), 502)
+    assert_problem(front.send(message(method, path, BODY if method != "GET" else None)), 502)
     assert deaf.heard == [f"{method} {path} HTTP/1.1".encode()] * times
 
 
@@ -310,7 +310,7 @@ def test_when_all_are_left_out_they_are_asked_all_the_same(start_front: StartFro
     servers = [Server(tmp_path / name, models=repository.root) for name in ("one", "two")]
     front = start_front([f"{HOST}:{server.port}" for server in servers], *GENEROUS)
     for _ in range(12):
-        problem(front.post(PREDICT, BODY), 502)
+        assert_problem(front.post(PREDICT, BODY), 502)
     with servers[0], servers[1]:
         for _ in range(10):
             assert front.post(PREDICT, BODY).status == 200, "at once, not after the time-out of a failed server"

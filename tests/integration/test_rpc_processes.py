@@ -135,6 +135,7 @@ def test_processes_end_with_their_supervisor(two: RpcServer) -> None:
     children = two.workers
     two.kill()
     wait_until(lambda: not any(map(alive, children)), 10, "the processes to end")
+    assert len(children) == 2, "there were some"
 
 
 def test_a_taken_port_stops_the_start(two: RpcServer) -> None:
@@ -165,6 +166,7 @@ def test_settings_that_cannot_be(tmp_path: Path, models: Path, name: str, value:
     server.launch()
     wait_until(lambda: says in server.log, 20, f"{says!r} in the log")
     server.stop()
+    assert "rpc_ready" not in server.log
 
 
 def test_the_supervisor_is_small_and_rest_workers_know_no_grpc(

@@ -44,7 +44,9 @@ class VersionFiguresSchema(FiguresSchema):
 
     model = fields.String(required=True)
     version = fields.String(required=True)
-    single_flight_joins = fields.Integer(required=True)
+    single_flight_joins = fields.Integer(
+        required=True, metadata={"description": "missed rows that another request was computing already"}
+    )
     warmed = fields.Integer(required=True)
     latency_ms = fields.Dict(keys=fields.String(), values=fields.Nested(LatencySchema), required=True)
     rows = fields.String(required=True, allow_none=True, metadata={"description": "how rows of one request are kept"})

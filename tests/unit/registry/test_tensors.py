@@ -69,7 +69,7 @@ def errors_of(version: ServedVersion, tensors: dict[str, np.ndarray], **options:
     return caught.value.errors
 
 
-def same(left: dict[str, Any], right: dict[str, Any]) -> None:
+def assert_same(left: dict[str, Any], right: dict[str, Any]) -> None:
     assert list(left) == list(right)
     for name, array in left.items():
         assert array.dtype == right[name].dtype
@@ -81,7 +81,7 @@ def test_the_feed_is_that_of_the_same_rows_in_json(every: ServedVersion, tensors
     feed, rows = every.encoder.encode(Tensors(tensors))
     wanted, _ = every.encoder.encode(Records([GOOD, GOOD]))
     assert rows == 2
-    same(feed, wanted)
+    assert_same(feed, wanted)
 
 
 def test_a_clean_matrix_is_not_copied() -> None:
@@ -142,13 +142,13 @@ def test_nan_null_and_absent_follow_the_policy_of_each_feature(every: ServedVers
     wanted, _ = every.encoder.encode(Records([missing, GOOD]))
     gaps = matrix(0, 1, np.nan)
     gaps[0, 2] = np.nan
-    same(every.encoder.encode(Tensors(by_input(X=gaps, note=texts(None, "x"))))[0], wanted)
+    assert_same(every.encoder.encode(Tensors(by_input(X=gaps, note=texts(None, "x"))))[0], wanted)
     changed = {
         "income": np.array([np.nan, 5.5], "f4"), "score": texts(None, 0.5), "note": texts(None, "x"),
     }  # fmt: skip
-    same(every.encoder.encode(Tensors(by_feature(**changed)))[0], wanted)
+    assert_same(every.encoder.encode(Tensors(by_feature(**changed)))[0], wanted)
     absent = {name: array[:1] for name, array in by_feature().items() if name in missing}
-    same(every.encoder.encode(Tensors(absent))[0], every.encoder.encode(Records([missing]))[0])
+    assert_same(every.encoder.encode(Tensors(absent))[0], every.encoder.encode(Records([missing]))[0])
 
 
 def test_the_entity_key_may_come_along(every: ServedVersion) -> None:
@@ -161,7 +161,7 @@ def test_one_column_per_input_in_either_shape() -> None:
     version = served(columns())
     flat = {"city": texts("Oslo", "Bern"), "age": np.array([1, 2], np.int16)}
     tall = {"city": texts("Oslo", "Bern").reshape(2, 1), "age": np.array([[1], [2]], np.float32)}
-    same(version.encoder.encode(Tensors(flat))[0], version.encoder.encode(Tensors(tall))[0])
+    assert_same(version.encoder.encode(Tensors(flat))[0], version.encoder.encode(Tensors(tall))[0])
 
 
 def test_shaped_features() -> None:
@@ -181,7 +181,7 @@ def test_numbers_that_need_not_be_exact_are_rounded_like_those_of_json() -> None
     version = served(linear())
     feed, _ = version.encoder.encode(Tensors({"f0": np.array([0.1]), "f1": np.array([3])}, exact=False))
     wanted, _ = version.encoder.encode(Records([{"f0": 0.1, "f1": 3}]))
-    same(feed, wanted)
+    assert_same(feed, wanted)
     huge = {"f0": np.array([1e39]), "f1": np.array([3])}
     assert errors_of(version, huge, exact=False) == {"inputs[0].data[0]": ["f0 does not fit float32"]}
     assert errors_of(version, huge, path="columns.{name}", exact=False) == {"columns.f0[0]": ["does not fit float32"]}
