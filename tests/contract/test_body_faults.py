@@ -302,7 +302,7 @@ def test_clients_that_do_not_hang_up_hold_up_nobody(tiny: Server) -> None:
         read_answer(connection)
     started = time.monotonic()
     assert tiny.get("/health/live").status == 200
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
     for connection in idle:
         connection.close()
 
