@@ -31,10 +31,11 @@ COPY app app
 COPY models models
 # SageMaker's word for the start: docker run IMAGE serve
 COPY deploy/image/serve /usr/local/bin/serve
-RUN python -m compileall -q -j 0 app config wsgi.py
+COPY deploy/image/healthy.py ./
+RUN python -m compileall -q -j 0 app config healthy.py wsgi.py
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8000 8001 8002 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/health', timeout=4)"]
+    CMD ["python", "healthy.py"]
 CMD ["gunicorn"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
-from flask import current_app
+from flask.globals import _cv_app
 
 from app import deadlines
 from app.cache.report import CacheReport
@@ -31,8 +31,6 @@ from app.telemetry.statsd import Statsd
 from app.tensors import Prediction, Request, first_entity, row_count
 
 EXTENSION = "sluice"
-
-_app: Any = current_app
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +175,4 @@ class Services:
 
 def services() -> Services:
     """The services of the application that handles the current request."""
-    return cast(Services, _app._get_current_object().extensions[EXTENSION])  # noqa: SLF001 - flask's documented way
+    return cast(Services, _cv_app.get().app.extensions[EXTENSION])

@@ -175,7 +175,7 @@ def _cache(settings: Settings, deployment: Deployment, far: RedisTier | None) ->
     plan = _plan if settings.cache else _no_plan
     plans = {name: plan(model.cache) for name, model in deployment.models.items() if model.cache}
     near = MemoryTier(settings.cache_max_entries, settings.cache_max_bytes)
-    return PredictionCache(near, far, plans, plan(deployment.cache))
+    return PredictionCache(near, far, plans, plan(deployment.cache), f"onnxruntime {ENGINE}")
 
 
 def _plan(cache: CacheDeployment) -> Plan:

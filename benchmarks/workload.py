@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.registry.manifest import Manifest
 from app.registry.repository import Repository
-from benchmarks.models import heavy, slow, trees
+from benchmarks.models import heavy, linear, slow, trees
 from benchmarks.rows import FEATURES
 
 
@@ -28,6 +28,7 @@ class Served:
 MODELS: Mapping[str, Served] = {
     "trees": Served(trees.NAME, trees.trained),
     "slow": Served(trees.NAME, slow.slow),
+    "linear": Served(linear.NAME, linear.fitted),
     "heavy": Served(heavy.NAME, heavy.heavy),
 }
 

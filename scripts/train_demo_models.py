@@ -21,8 +21,12 @@ from app.registry.manifest import Manifest
 from app.registry.repository import Repository
 from app.registry.version import ServedVersion
 from app.runtimes.onnx import OnnxRuntime
-from scripts.demo_models import churn, diabetes, digits
-from scripts.demo_models.trained import Trained
+
+try:
+    from scripts.demo_models import churn, diabetes, digits
+    from scripts.demo_models.trained import Trained
+except ModuleNotFoundError as error:
+    raise SystemExit(f"train_demo_models: {error.name} is missing; make check installs what training needs") from None
 
 TRAININGS: dict[str, list[Callable[[str], Trained]]] = {
     "churn": [churn.train_v1, churn.train_v2],

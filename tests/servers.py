@@ -219,6 +219,13 @@ class Nginx(Program):
         return exchange(HOST, self.port, raw, timeout)
 
 
+def is_healthy(server: Sluice) -> bool:
+    """As Docker's HEALTHCHECK finds it, which knows no more of the server than the image's own variables."""
+    command = [sys.executable, str(ROOT / "deploy/image/healthy.py"), str(server.pid)]
+    told = {"PYTHONPATH": str(ROOT), "PORT": "1", "HOST": "0.0.0.0"}
+    return subprocess.run(command, cwd=ROOT, env=told, capture_output=True, timeout=20, check=False).returncode == 0
+
+
 def wait_for_log(program: Program, text: str, seconds: float = 5) -> None:
     """Until its log holds the text."""
     wait_until(lambda: text in program.log, seconds, f"{text!r} in the log of {program.name}")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request, Response
-from flask.globals import request_ctx
+from flask.globals import _cv_request
 from flask.sessions import SessionInterface
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import MapAdapter
 
-from app.api.current import current_request
+from app.api.current import Visit, current_request
 
 MOST_ADDRESSES = 1024
 """Addresses whose rule is remembered; there are as many as models times routes, or as a scanner thinks of."""
@@ -68,6 +68,7 @@ class Application(Flask):
     """No sessions, no virtual hosts, no async views; which hooks apply is worked out once per endpoint."""
 
     session_interface = _NoSession()
+    app_ctx_globals_class: Any = Visit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,7 +100,7 @@ class Application(Flask):
             names = (*request.blueprints, None)
             hooks = [hook for name in names for hook in reversed(self.after_request_funcs.get(name, ()))]
             self._after[request.endpoint] = hooks
-        own = request_ctx._after_request_functions  # noqa: SLF001 - where after_this_request leaves them
+        own = _cv_request.get()._after_request_functions  # noqa: SLF001 - where after_this_request leaves them
         for hook in (*own, *hooks):
             response = hook(response)
         return response

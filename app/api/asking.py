@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from app.api.current import current_g, current_request
+from app.api.current import current_request, current_visit
 from app.api.freshness import wanted_freshness
 from app.errors import ModelNotFound
-from app.gateway.caller import Caller
 from app.registry.version import ServedVersion
 from app.services import services
 from app.tensors import Instances, Prediction, Request
@@ -25,8 +24,7 @@ def default_model() -> str:
 
 def may_see(name: str) -> bool:
     """Whether the current caller may learn of a model: what lists several shows it these alone."""
-    caller: Caller = current_g().caller
-    return caller.sees(name)
+    return current_visit().caller.sees(name)
 
 
 def known(name: str, version: str | None) -> ServedVersion:
@@ -36,7 +34,7 @@ def known(name: str, version: str | None) -> ServedVersion:
         ModelNotFound, VersionNotFound, ModelNotReady
     """
     served = services().registry.version(name, version)
-    current_g().facts = {"model": name}
+    current_visit().facts = {"model": name}
     return served
 
 
@@ -48,15 +46,15 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
     Raises:
         SluiceError: see ``Services.predict``.
     """
-    here, g, environ = services(), current_g(), current_request().environ
+    here, visit, environ = services(), current_visit(), current_request().environ
 
     def header(name: str) -> str | None:
         text: str | None = environ.get(f"HTTP_{name.upper().replace('-', '_')}")
         return text
 
     asked = here.steered(Request(name, version, instances, wanted_freshness()), header, entity)
-    prediction = here.predict(asked, g.caller)
-    g.facts = {
+    prediction = here.predict(asked, visit.caller)
+    facts = {
         "model": name,
         "version": prediction.version,
         "rows": prediction.rows,
@@ -64,5 +62,6 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
         "route": prediction.reason,
     }
     if prediction.variant is not None:
-        g.facts["variant"] = prediction.variant
+        facts["variant"] = prediction.variant
+    visit.facts = facts
     return prediction

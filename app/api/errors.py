@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from app.api.current import current_visit
 from app.api.headers import add_refusal
 from app.errors import (
     DeadlineExceeded,
@@ -90,7 +91,7 @@ def problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] | Non
 
 
 def _as_problem(status: int, kind: str, detail: str, errors: Mapping[str, Any] | None) -> Response:
-    body = problem_document(status, kind, detail, g.get("request_id"), errors)
+    body = problem_document(status, kind, detail, current_visit().request_id, errors)
     return Response(body, status, content_type="application/problem+json")
 
 

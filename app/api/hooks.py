@@ -11,19 +11,17 @@ from flask import Flask, Request, Response
 
 from app import passage
 from app.api.access import PUBLIC, about_every, declared_scopes
-from app.api.current import current_g, current_request
+from app.api.current import Visit, current_request, current_visit
 from app.api.headers import add_standing, allow_origin, answer_preflight
 from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address, is_trusted
 from app.gateway.caller import EVERY_MODEL, Credentials
 from app.services import EXTENSION, Doorkeeping, Services
-from app.telemetry.access import AccessLog
+from app.telemetry.access import AccessLog, Answered
 from app.telemetry.logs import request_id
 
 well_formed = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 """What is taken over from a caller's X-Request-ID: enough for any tracing system, harmless in a log."""
-
-_NOTHING: Mapping[str, Any] = {}
 
 
 def register_hooks(app: Flask) -> None:
@@ -39,12 +37,12 @@ def register_hooks(app: Flask) -> None:
 
 
 def _begin(door: Doorkeeping) -> None:
-    g, environ = current_g(), current_request().environ
-    g.started = perf_counter()
+    visit, environ = current_visit(), current_request().environ
+    visit.started = perf_counter()
     given = environ.get("HTTP_X_REQUEST_ID")
-    g.request_id = given if given and well_formed(given) else f"{getrandbits(128):032x}"
-    request_id.set(g.request_id)
-    g.address = client_address(
+    visit.request_id = given if given and well_formed(given) else f"{getrandbits(128):032x}"
+    request_id.set(visit.request_id)
+    visit.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
     )
     passage.begin(_passage(door, environ))
@@ -61,14 +59,13 @@ def _passage(door: Doorkeeping, environ: Mapping[str, Any]) -> str | None:
 
 def _admit(here: Services, scopes: Mapping[str, str], about_all: Collection[str]) -> Response | None:
     """Let the caller in. An address without a route is left to the 404 or 405 that follows."""
-    g, request = current_g(), current_request()
+    visit, request = current_visit(), current_request()
     preflight = answer_preflight(here.doorkeeping.cors_origins)
     scope = scopes.get(request.endpoint or "", PUBLIC)
     if preflight is not None or scope == PUBLIC:
         return preflight
     model = EVERY_MODEL if request.endpoint in about_all else _model(here, request, scope)
-    admission = here.gate.admit(_credentials(request.environ, g.address), scope, model)
-    g.caller, g.standing = admission.caller, admission.standing
+    visit.caller, visit.standing = here.gate.admit(_credentials(request.environ, visit.address), scope, model)
     return None
 
 
@@ -79,38 +76,38 @@ def _model(here: Services, request: Request, scope: str) -> str | None:
 
 
 def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
-    kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    key, authorization = environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION")
+    if authorization is None:
+        return Credentials(key, None, address)
+    kind, _, token = authorization.partition(" ")
     bearer = token.strip() if kind.lower() == "bearer" else None
-    return Credentials(environ.get("HTTP_X_API_KEY"), bearer or None, address)
+    return Credentials(key, bearer or None, address)
 
 
 def _end(here: Services, response: Response) -> Response:
-    g, request = current_g(), current_request()
+    visit, request = current_visit(), current_request()
     headers = response.headers
-    headers.add("X-Request-ID", g.request_id)
+    headers.add("X-Request-ID", visit.request_id)
     headers.add("X-Content-Type-Options", "nosniff")
-    add_standing(headers, g.get("standing"))
+    add_standing(headers, visit.standing)
     if here.doorkeeping.cors_origins:
         allow_origin(headers, here.doorkeeping.cors_origins)
-    seconds = perf_counter() - g.started
+    seconds = perf_counter() - visit.started
     rule = request.url_rule
-    here.metrics.request(rule.rule if rule else "", response.status_code, seconds, g.get("facts", _NOTHING))
+    here.metrics.request(rule.rule if rule else "", response.status_code, seconds, visit.facts)
     if here.access_log:
-        _log(here.access_log, g, request.environ, response.status_code, seconds)
+        _log(here.access_log, visit, request.environ, response.status_code, seconds)
     return response
 
 
-def _log(log: AccessLog, g: Any, environ: Mapping[str, Any], status: int, seconds: float) -> None:
-    caller = g.get("caller")
-    log.write(
-        {
-            "request_id": g.request_id,
-            "method": environ["REQUEST_METHOD"],
-            "path": environ["PATH_INFO"],
-            "status": status,
-            "duration_ms": round(seconds * 1000, 3),
-            "client": g.address,
-            "caller": caller.subject if caller else None,
-            **g.get("facts", _NOTHING),
-        }
+def _log(log: AccessLog, visit: Visit, environ: Mapping[str, Any], status: int, seconds: float) -> None:
+    about = Answered(
+        visit.request_id,
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        status,
+        seconds,
+        visit.address,
+        visit.caller.subject or None,
     )
+    log.write(about, visit.facts)

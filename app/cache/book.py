@@ -49,11 +49,15 @@ class Plan:
 
 
 class Book:
-    """One version's page. ``alone`` and ``together`` make the keys of requests of one row and of several."""
+    """One version's page. ``alone`` and ``together`` make the keys of requests of one row and of several.
 
-    def __init__(self, subject: Subject, plan: Plan, has_far: bool, tally: Tally) -> None:
+    ``engine`` is the version of what computes: another may answer differently, so it has keys of its own.
+    """
+
+    def __init__(self, subject: Subject, plan: Plan, has_far: bool, tally: Tally, engine: str = "") -> None:
         self.label = subject.label
         self.digest = subject.digest
+        self._engine = engine
         self.ttl = plan.ttl
         self.cost = Cost(0.0, 0)
         recent = Recent() if plan.near == "auto" else None
@@ -66,8 +70,8 @@ class Book:
 
     def turn(self, epoch: int) -> None:
         """Make new keys from now on. A request keeps the key it began with: what was computed before is forgotten."""
-        self.alone = Keys(self.label, self.digest, str(epoch))
-        self.together = Keys(self.label, self.digest, str(epoch), "together")
+        self.alone = Keys(self.label, self.digest, self._engine, str(epoch))
+        self.together = Keys(self.label, self.digest, self._engine, str(epoch), "together")
 
     def tiers(self, feed: Feed, freshness: Freshness) -> tuple[bool, bool]:
         """Which of the two tiers take part in answering this feed; on tier 2 ``wants_far`` has the last word."""

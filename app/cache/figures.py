@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+from app.cache.pages import WEIGHED
 from app.cache.tally import percentile_ms
 
 Numbers = Mapping[str, float]
 
 SOURCES = ("hit-l1", "hit-l2", "miss", "bypass")
 TIERS = ("l1", "l2")
-_WEIGHED = ("hit", "compute_s", "saved_s", "spent_s", "trifle_s")
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ def verdict(standings: Sequence[Mapping[str, Any]]) -> str:
     standings = [standing for standing in standings if standing["weighed"]]
     if not standings:
         return "tried out; not weighed yet"
-    mean = {name: fmean(standing[name] for standing in standings) for name in _WEIGHED}
+    mean = {name: fmean(standing[name] for standing in standings) for name in WEIGHED}
     active = sum(bool(standing["active"]) for standing in standings)
     share = "" if active in {0, len(standings)} else f" in {active} of {len(standings)} workers"
     return f"{_word(active, mean)}{share}: {_sums(mean)}"

@@ -6,7 +6,7 @@ from threading import Event, Lock
 from app.cache.base import Entry
 
 PATIENCE_S = 30.0
-"""How long a follower waits before it computes for itself. A leader that raised or died frees its followers at once."""
+"""How long a follower waits before it computes for itself. A leader that raised frees its followers at once."""
 
 
 class Flight:
@@ -19,7 +19,7 @@ class Flight:
         self.landed: Event | None = None
 
     def wait(self, seconds: float) -> Entry | None:
-        """The leader's result, None when the follower must compute for itself."""
+        """The leader's result, None when somebody else must compute it."""
         if self.landed is not None:
             self.landed.wait(max(seconds, 0.0))
         return self.entry

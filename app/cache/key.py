@@ -1,10 +1,10 @@
 """The cache key of a row: 128 bits over exactly what decides the answer.
 
-That is the version (its name, and a digest over its files and manifest), the clear counter, and the row as the runtime
-will see it: after imputation, cast and rounding. So ``1`` and ``1.0`` meet, and so do rows that name their features in
-another order or come by column. ``-0.0`` and ``0.0`` do not: a model may tell them apart (1/x), and a key that is the
-tensor's own bytes can never confuse two inputs. Every output is computed and remembered, so callers who want some of
-them and callers who want all share an entry.
+That is the version (its name, and a digest over its files and manifest), the engine's own version, the clear counter,
+and the row as the runtime will see it: after imputation, cast and rounding. So ``1`` and ``1.0`` meet, and so do rows
+that name their features in another order or come by column. ``-0.0`` and ``0.0`` do not: a model may tell them apart
+(1/x), and a key that is the tensor's own bytes can never confuse two inputs. Every output is computed and remembered,
+so callers who want some of them and callers who want all share an entry.
 """
 
 from collections.abc import Sequence

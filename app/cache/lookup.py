@@ -16,6 +16,9 @@ from app.tensors import Array, Feed, Freshness, Source
 
 Found = dict[bytes, Entry]
 
+_LEADERS = 3
+"""How many may compute a row in vain, one after the other, until everybody who waits for it computes it alone."""
+
 
 class Outcome(NamedTuple):
     """Outputs by name, where they came from, and the age in whole seconds of the oldest row."""
@@ -39,7 +42,18 @@ class Ask(NamedTuple):
 class Lookup:
     """Answers one ask with the tiers that take part in it, None for one that does not."""
 
-    __slots__ = ("_ask", "_computed", "_elsewhere", "_far", "_flights", "_found_far", "_found_near", "_near", "_rows")
+    __slots__ = (
+        "_ask",
+        "_computed",
+        "_elsewhere",
+        "_far",
+        "_flights",
+        "_found_far",
+        "_found_near",
+        "_joins",
+        "_near",
+        "_rows",
+    )
 
     def __init__(self, ask: Ask, near: MemoryTier | None, far: Tier | None, flights: Flights) -> None:
         self._ask = ask
@@ -50,6 +64,7 @@ class Lookup:
         self._found_near: Found = {}
         self._found_far: Found = {}
         self._computed = 0
+        self._joins = 0
         self._elsewhere = 0.0
 
     def answer(self, near_looked_s: float | None = None) -> Outcome:
@@ -71,7 +86,7 @@ class Lookup:
             outputs = self._fill(missing, found) if missing else _stacked(keys, found)
         except _NotByRowError:
             self._ask.book.likeness = Likeness.MIXED
-            outputs, missing = self._compute(range(self._rows)), dict.fromkeys(keys, 0)
+            outputs, missing, self._joins = self._compute(range(self._rows)), dict.fromkeys(keys, 0), 0
         return self._counted(outputs, missing)
 
     def _look_near(self, near: MemoryTier) -> None:
@@ -97,24 +112,41 @@ class Lookup:
             self._near.put_many(found, ask.book.ttl - age, ask.book.tally)
 
     def _fill(self, missing: Mapping[bytes, int], found: Found) -> Mapping[str, Array]:
-        """Compute or await what was not found; ``found`` grows by it."""
-        joined = self._flights.board(missing) if self._ask.freshness.read else {}
+        """Compute or await what was not found; ``found`` grows by it.
+
+        Where those who computed a row have failed, one of those who waited computes it and the others wait again.
+        """
+        outputs, joined = self._lead(missing, found)
+        if self._computed == self._rows:
+            return outputs
+        until = monotonic() + _patience()
+        for _ in range(_LEADERS):
+            left = {key: missing[key] for key in self._await(joined, found, until)}
+            if not left:
+                break
+            _, joined = self._lead(left, found)
+        else:
+            _, alone = self._computed_now({key: missing[key] for key in joined})
+            self._keep_far(alone)
+            found |= alone
+        return _stacked(self._ask.keys, found)
+
+    def _lead(self, missing: Mapping[bytes, int], found: Found) -> tuple[Mapping[str, Array], Mapping[bytes, Flight]]:
+        """Compute what nobody else does; the outputs of that, and the flights of others."""
+        read = self._ask.freshness.read
+        joined = self._flights.board(missing) if read else {}
         led = {key: row for key, row in missing.items() if key not in joined}
         try:
-            found |= self._landed_meanwhile(led)
-            led = {key: row for key, row in led.items() if key not in found}
-            outputs = self._compute(led.values()) if led else {}
-            computed = self._split(outputs, led)
-            self._keep_near(computed)
+            meanwhile = self._landed_meanwhile(led)
+            found |= meanwhile
+            self._joins += len(meanwhile)
+            outputs, computed = self._computed_now({key: row for key, row in led.items() if key not in found})
             found |= computed
         finally:
-            if self._ask.freshness.read:
-                self._flights.land([key for key in missing if key not in joined], found)
+            if read:
+                self._flights.land(led, found)
         self._keep_far(computed)
-        if len(led) == self._rows:
-            return outputs
-        found |= self._await(joined, missing)
-        return _stacked(self._ask.keys, found)
+        return outputs, joined
 
     def _landed_meanwhile(self, led: Collection[bytes]) -> Found:
         """What another thread finished between our lookup and our boarding; with it nothing is computed twice."""
@@ -123,21 +155,23 @@ class Lookup:
         keys = list(led)
         return _fresh(self._ask, keys, self._near.get_many(keys))
 
-    def _await(self, joined: Mapping[bytes, Flight], missing: Mapping[bytes, int]) -> Found:
-        """Collect what other threads computed; what they could not, compute here."""
-        started, left = perf_counter(), deadlines.left()
-        until = monotonic() + (PATIENCE_S if left is None else min(left, PATIENCE_S))
+    def _await(self, joined: Mapping[bytes, Flight], found: Found, until: float) -> list[bytes]:
+        """Collect what other threads computed; the keys of what they could not."""
+        started = perf_counter()
         landed = {key: flight.wait(until - monotonic()) for key, flight in joined.items()}
         self._elsewhere += perf_counter() - started
         deadlines.check()
         entries = {key: entry for key, entry in landed.items() if entry is not None}
-        alone = {key: missing[key] for key in joined if key not in entries}
-        if alone:
-            computed = self._split(self._compute(alone.values()), alone)
-            self._keep_near(computed)
-            self._keep_far(computed)
-            entries |= computed
-        return entries
+        found |= entries
+        self._joins += len(entries)
+        return [key for key in joined if key not in entries]
+
+    def _computed_now(self, led: Mapping[bytes, int]) -> tuple[Mapping[str, Array], Found]:
+        """The outputs of some rows, and an entry for each, which tier 1 keeps."""
+        outputs = self._compute(led.values()) if led else {}
+        computed = self._split(outputs, led)
+        self._keep_near(computed)
+        return outputs, computed
 
     def _compute(self, rows: Collection[int]) -> Mapping[str, Array]:
         """Run the model on some rows, in the kind of company their keys stand for."""
@@ -185,11 +219,10 @@ class Lookup:
         hits = [entry for key in ask.keys if (entry := self._found_near.get(key) or self._found_far.get(key))]
         far = sum(key in self._found_far for key in ask.keys)
         missed = sum(key in missing for key in ask.keys)
-        joins = max(missed - self._computed, 0)
-        saved = sum(entry.cost_s for entry in hits) + joins * ask.book.cost.value
+        saved = sum(entry.cost_s for entry in hits) + max(missed - self._computed, 0) * ask.book.cost.value
         counts: dict[Source, int] = {"miss": missed, "hit-l2": far, "hit-l1": self._rows - missed - far}
         source = next(name for name, rows in counts.items() if rows)
-        for other, rows in (*counts.items(), ("joins", joins)):
+        for other, rows in (*counts.items(), ("joins", self._joins)):
             if rows and other != source:
                 tally.add(other, rows)
         seconds = perf_counter() - ask.started
@@ -202,6 +235,11 @@ class Lookup:
 
 class _NotByRowError(Exception):
     """The outputs cannot be cut into rows, or rows of several computations cannot be laid together."""
+
+
+def _patience() -> float:
+    left = deadlines.left()
+    return PATIENCE_S if left is None else min(left, PATIENCE_S)
 
 
 def fresh_since(ask: Ask) -> float:

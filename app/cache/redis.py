@@ -41,12 +41,12 @@ class Waiting(NamedTuple):
 
 
 class RedisTier:
-    """Sealed entries under ``<prefix><key>``."""
+    """Sealed entries under ``sluice:p:<mark of the secret>:<key>``: whose secrets differ, they do not meet."""
 
-    def __init__(self, link: RedisLink, codec: Codec, prefix: bytes = b"sluice:p:") -> None:
+    def __init__(self, link: RedisLink, codec: Codec) -> None:
         self._link = link
         self._codec = codec
-        self._prefix = prefix
+        self._prefix = f"sluice:p:{codec.mark}:".encode()
         self._queue: deque[Waiting] = deque()
         self._queued_bytes = 0
         self._waiting = Condition()

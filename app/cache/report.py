@@ -1,6 +1,6 @@
 """The figures of ``/cache-stats`` and the clearing of the cache: what workers tell one another through shared state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from threading import Lock, Thread
@@ -12,14 +12,16 @@ import orjson
 
 from app.cache.book import Book
 from app.cache.figures import VersionFigures, added, headline
+from app.cache.pages import SEPARATOR, Page, read_count, read_page
 from app.cache.tiered import PredictionCache
-from app.cache.upkeep import COUNTS, SEPARATOR, WORKERS, Upkeep, written_at
+from app.cache.upkeep import COUNTS, WORKERS, Upkeep
 from app.state.base import State, StateUnavailable
 
 EPOCH = "cache:epoch"
 PUBLISH_S = 1.0
 
 _STALE_S = 5.0
+_EPOCH_DIGITS = 18
 _NO_STORE = "there is no Redis: set SLUICE_REDIS_URL"
 
 
@@ -77,6 +79,10 @@ class CacheReport:
 
     def counts(self) -> dict[str, dict[str, float]]:
         """Label -> what ``Tally`` counts, over all workers; of this one alone while shared state is away."""
+        return self._counts()[0]
+
+    def _counts(self) -> tuple[dict[str, dict[str, float]], int]:
+        """The same, and how many fields are no counters of ours."""
         undelivered: Mapping[str, float] = {}
         try:
             self.publish()
@@ -87,27 +93,32 @@ class CacheReport:
         except StateUnavailable:
             delivered = {}
         found: dict[str, dict[str, float]] = {}
-        for key, amount in added([delivered, undelivered]).items():
-            label, _, name = key.rpartition(SEPARATOR)
-            found.setdefault(label, {})[name] = amount
-        return found
+        foreign = 0
+        for field, amount in added([delivered, undelivered]).items():
+            counter = read_count(field, amount)
+            if counter is None:
+                foreign += 1
+            else:
+                found.setdefault(counter[0], {})[counter[1]] = amount
+        return found, foreign
 
     def summary(self, wanted: Callable[[str], bool] = bool) -> dict[str, Any]:
         """The whole answer of ``/cache-stats``. While shared state is away it is about this worker alone.
 
         ``wanted`` is asked for each model's name; the others are not in the figures.
         """
-        counts = self.counts()
+        counts, foreign = self._counts()
         try:
-            pages = self._live_pages()
+            pages, damaged = self._live_pages()
             store = dict(self._store_holdings()) if self._store_holdings else None
         except StateUnavailable:
-            pages, store = [self._page()], None
+            pages, damaged, store = [self._page()], 0, None
         versions = [one for one in _versions(counts, pages) if wanted(one.label.partition("/")[0])]
         return {
             **headline(added([version.counts for version in versions]), self._usd_per_second),
             "scope": "all workers on this shared state" if store is not None else "this worker",
             "workers": len(pages),
+            "unreadable": foreign + damaged,
             "state": self._state.health(),
             "degraded": _DEGRADED.get(self._state.health()),
             "store": store,
@@ -123,7 +134,7 @@ class CacheReport:
     def _agree_on_epoch(self) -> None:
         """The latest clear counts, also after Redis has lost it or gone back to an older snapshot."""
         record = self._state.records(EPOCH).get("n", b"")
-        told, known = int(record) if record.isdigit() else 0, self._cache.epoch or 0
+        told, known = int(record) if record.isdigit() and len(record) <= _EPOCH_DIGITS else 0, self._cache.epoch or 0
         if known > told:
             self._state.put(EPOCH, {"n": b"%d" % known})
         self._cache.turn_epoch(told)
@@ -146,7 +157,7 @@ class CacheReport:
             tally.give_back(found.get(label, {}))
         return _flat(found)
 
-    def _page(self) -> dict[str, Any]:
+    def _page(self) -> Page:
         """What this worker holds and how it judges, version by version."""
         return {"at": time(), "versions": {book.label: self._version(book) for book in self._cache.books()}}
 
@@ -160,9 +171,10 @@ class CacheReport:
             "l2": far if self._state.shared else far | {"why": _NO_STORE},
         }
 
-    def _live_pages(self) -> list[dict[str, Any]]:
-        records = self._state.records(WORKERS).values()
-        return [orjson.loads(record) for record in records if written_at(record) > time() - _STALE_S]
+    def _live_pages(self) -> tuple[list[Page], int]:
+        """What workers said lately, and how many records are no pages."""
+        pages = [read_page(record) for record in self._state.records(WORKERS).values()]
+        return [page for page in pages if page and page["at"] > time() - _STALE_S], pages.count(None)
 
 
 _DEGRADED = {
@@ -175,7 +187,7 @@ def _flat(counts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {SEPARATOR.join((label, name)): amount for label, named in counts.items() for name, amount in named.items()}
 
 
-def _versions(counts: Mapping[str, dict[str, float]], pages: list[dict[str, Any]]) -> list[VersionFigures]:
+def _versions(counts: Mapping[str, dict[str, float]], pages: Sequence[Page]) -> list[VersionFigures]:
     found = {label: VersionFigures(label, named) for label, named in counts.items()}
     for page in pages:
         for label, said in page["versions"].items():

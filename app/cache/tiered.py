@@ -23,11 +23,14 @@ _WARMING = Freshness(read=False, force=True)
 class PredictionCache:
     """All versions' caches of one worker. ``epoch`` counts the clears; None until shared state has told it."""
 
-    def __init__(self, near: MemoryTier, far: Tier | None, plans: Mapping[str, Plan], default: Plan) -> None:
+    def __init__(
+        self, near: MemoryTier, far: Tier | None, plans: Mapping[str, Plan], default: Plan, engine: str = ""
+    ) -> None:
         self._near = near
         self._far = far
         self._plans = plans
         self._default = default
+        self._engine = engine
         self._flights = Flights()
         self._books: dict[str, Book] = {}
         self._tallies: dict[str, Tally] = {}
@@ -119,7 +122,7 @@ class PredictionCache:
         plan = self._plans.get(subject.label.partition("/")[0], self._default)
         with self._guard:
             tally = self._tallies.setdefault(subject.label, Tally())
-            book = Book(subject, plan, self._far is not None, tally)
+            book = Book(subject, plan, self._far is not None, tally, self._engine)
             book.turn(self.epoch or 0)
             self._books[subject.label] = book
         return book

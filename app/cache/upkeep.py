@@ -3,16 +3,13 @@
 from collections.abc import Iterable, Mapping
 from time import monotonic, time
 
-import orjson
-
+from app.cache.pages import SEPARATOR, read_page
 from app.cache.tiered import PredictionCache
 from app.state.base import State
 
 COUNTS = "cache:counts"
 SEEN = "cache:seen"
 WORKERS = "cache:workers:1"
-SEPARATOR = "|"
-
 EVERY_S = 600.0
 """How often a worker cleans up."""
 
@@ -54,7 +51,7 @@ class Upkeep:
         """
         self._forget_idle()
         self._drop_outlived()
-        self._state.remove(WORKERS, [worker for worker, at in self._heard_of().items() if at < time() - GONE_S])
+        self._state.remove(WORKERS, [worker for worker, at in self._heard_of().items() if abs(time() - at) > GONE_S])
 
     def _forget_idle(self) -> None:
         for label, tally in self._cache.tallies().items():
@@ -82,10 +79,8 @@ class Upkeep:
 
 def written_at(record: bytes) -> float:
     """When a worker wrote its page; long ago for a record that is none."""
-    try:
-        return float(orjson.loads(record)["at"])
-    except (ValueError, KeyError, TypeError):
-        return 0.0
+    page = read_page(record)
+    return page["at"] if page else 0.0
 
 
 def _number(text: bytes) -> float:

@@ -22,9 +22,9 @@ def rollout() -> None:
 @click.argument("canary")
 @click.option("--steps", default="5,25,50", show_default=True, help="Percent for the canary, step by step.")
 @click.option("--interval", type=Duration(), default="60s", show_default=True, help="Least duration of a step.")
-@click.option("--min-samples", type=int, help="Requests of each version that a step must have seen.")
-@click.option("--drift", type=float, help="How far predictions may move, in standard deviations.")
-@click.option("--latency-ratio", type=float, help="How many times the stable p95 is too slow.")
+@click.option("--min-samples", type=int, help="Requests of each version that a step must have seen; else 100.")
+@click.option("--drift", type=float, help="How far predictions may move, in standard deviations; else 0.25.")
+@click.option("--latency-ratio", type=float, help="How many times the stable p95 is too slow; else 1.5.")
 @click.option("--dry-run", is_flag=True, help="Give the canary copies of requests, and promote nothing.")
 @click.option("--force", is_flag=True, help="Try a file again that failed before.")
 @as_json_option

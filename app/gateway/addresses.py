@@ -1,9 +1,13 @@
 """Whose address it really is: X-Forwarded-For counts only as far as it was written by hops we trust."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
+
+HOUSEHOLD_BITS = 64
+"""What one subscriber has at least of IPv6; counted by whole addresses, each could call as 2^64 strangers."""
 
 
 def client_address(peer: str, forwarded: str | None, trusted: Sequence[Network], trust_socket: bool) -> str:
@@ -33,6 +37,20 @@ def is_trusted(address: str, trusted: Sequence[Network], trust_socket: bool) -> 
     except ValueError:
         return False
     return any(parsed in network for network in trusted)
+
+
+@lru_cache(maxsize=4096)
+def household(address: str) -> str:
+    """What limits per address count under: an IPv4 address itself, an IPv6 address's /64."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed), HOUSEHOLD_BITS), strict=False))
 
 
 def _parsed(text: str) -> str | None:

@@ -4,6 +4,7 @@ A line is written before the answer leaves. A sink that cannot be written costs 
 stderr, and the gauge says so until the sink takes lines again.
 """
 
+import atexit
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +13,9 @@ from threading import Lock
 from typing import Any
 
 import orjson
+
+from app.gateway.addresses import household
+from app.gateway.denials import Denials, Denied
 
 _MAX_TEXT = 200
 
@@ -25,9 +29,25 @@ class AuditLog:
         self._owned = path is not None
         self._guard = Lock()
         self._healthy = True
+        self._denials = Denials(self._tell_repeated)
+        atexit.register(self._denials.flush)
 
     def record(self, action: str, result: str, subject: str, address: str, **facts: Any) -> None:
-        """One event: ``result`` is allowed, denied or failed; ``facts`` say what it was done to."""
+        """One event: ``result`` is allowed, denied or failed; ``facts`` say what it was done to.
+
+        Denials that repeat another of the same second are counted instead: see ``Denials``.
+        """
+        if result == "denied":
+            denied = Denied(action, _clip(subject), household(address), str(facts.get("reason")))
+            if not self._denials.note(denied):
+                return
+        self._append(action, result, subject, address, facts)
+
+    def _tell_repeated(self, denied: Denied, repeated: int) -> None:
+        facts = {"reason": denied.reason, "repeated": repeated}
+        self._append(denied.action, "denied", denied.subject, denied.address, facts)
+
+    def _append(self, action: str, result: str, subject: str, address: str, facts: Mapping[str, Any]) -> None:
         line = {
             "timestamp": datetime.now(UTC),
             "event": "audit",

@@ -1,6 +1,7 @@
 """Whoever stands at a door, before and after the gate."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from time import monotonic
 from typing import Literal, NamedTuple
 
 Unit = Literal["requests", "rows"]
@@ -9,8 +10,7 @@ EVERY_MODEL = "*"
 """In place of a name, for what tells of all models or changes all: a caller limited to some does not see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """At most ``limit`` units in any window of ``seconds``; a window opens with the first unit taken from it."""
 
     unit: Unit
@@ -18,13 +18,16 @@ class Quota:
     seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a caller showed. ``address`` is the caller's own, never a header of an untrusted peer."""
 
-    api_key: str | None = field(default=None, repr=False)
-    bearer: str | None = field(default=None, repr=False)
+    api_key: str | None = None
+    bearer: str | None = None
     address: str = ""
+
+    def __repr__(self) -> str:
+        """Without what is secret: it may end in a log."""
+        return f"Credentials(address={self.address!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,17 @@ class Caller:
 
 
 class Standing(NamedTuple):
-    """What is left of a quota after a charge. ``reset_s`` is the seconds until its window ends."""
+    """What is left of a quota after a charge; its window ends at ``ends`` (monotonic)."""
 
     quota: Quota
     remaining: int
-    reset_s: float
+    ends: float
 
     @property
     def fields(self) -> dict[str, str]:
         """See ``rate_limit_fields``."""
-        quota = self.quota
-        return rate_limit_fields(quota.unit, quota.limit, quota.seconds, self.remaining, self.reset_s)
+        unit, limit, seconds = self.quota
+        return rate_limit_fields(unit, limit, seconds, self.remaining, self.ends - monotonic())
 
 
 def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> dict[str, str]:

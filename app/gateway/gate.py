@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from app.errors import Forbidden, GateUnavailable, QuotaExceeded, Unauthenticated
+from app.gateway.addresses import household
 from app.gateway.audit import AuditLog
 from app.gateway.caller import Admission, Caller, Credentials, Quota, Standing
 from app.gateway.identity import shown_id
@@ -116,7 +117,7 @@ class GuardedGate:
 
     def _turn_away(self, credentials: Credentials, scope: str) -> NoReturn:
         """Nobody we know: counted against the address, so that guessing has a price."""
-        subject = f"address:{credentials.address}"
+        subject = f"address:{household(credentials.address)}"
         stranger = Caller(subject, "anonymous", "anonymous", frozenset(), address=credentials.address)
         self._charge(stranger, scope, self._rules.anonymous, 1)
         self._audit.record(

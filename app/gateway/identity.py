@@ -1,8 +1,11 @@
 """From credentials to a caller: which key or token is this, and what does its role allow?"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from hashlib import blake2b
+from secrets import token_bytes
+from typing import Any, NamedTuple
 
+from app.gateway.addresses import household
 from app.gateway.api_keys import ApiKey, Hasher, key_id
 from app.gateway.caller import Caller, Credentials, Quota
 from app.gateway.keyring import Keyring
@@ -12,6 +15,13 @@ from app.gateway.tokens import Claims, TokenRefused, Tokens
 NOBODY = ""
 
 _REMEMBERED = 10_000
+
+
+class _Known(NamedTuple):
+    """Whose key it was the last time; without a record it is the bootstrap key, which never changes."""
+
+    record: ApiKey | None
+    caller: Caller
 
 
 class Identity:
@@ -37,37 +47,44 @@ class Identity:
         self._tokens = tokens
         self._claims = claims or {}
         self._bootstrap = bootstrap
-        self._callers: dict[tuple[str, str], tuple[object, Caller]] = {}
+        self._known: dict[tuple[bytes, str], _Known] = {}
+        self._salt = token_bytes(32)
 
     def identify(self, credentials: Credentials) -> Caller | None:
         """The caller behind valid credentials, or behind none where that is enough; None behind any others."""
         shown = credentials.api_key or credentials.bearer
         if not shown:
             return self._caller(
-                f"address:{credentials.address}", "anonymous", self._roles.get(NOBODY), credentials.address
+                f"address:{household(credentials.address)}", "anonymous", self._roles.get(NOBODY), credentials.address
             )
-        if key_id(shown) is not None:
-            record = self._keyring.find(shown)
-            if record is not None:
-                return self._of_key(record, credentials.address)
-        if self._bootstrap is not None and self._bootstrap[0].matches(shown, self._bootstrap[1]):
-            return self._caller("key:bootstrap", "bootstrap", self._roles.get("admin"), credentials.address)
-        if credentials.bearer and self._tokens is not None and key_id(shown) is None:
+        mark = (blake2b(shown.encode(), key=self._salt, digest_size=16).digest(), credentials.address)
+        known = self._known.get(mark)
+        if known is not None and (known.record is None or self._keyring.holds(known.record)):
+            return known.caller
+        caller = self._of_key(shown, mark)
+        if caller is None and credentials.bearer and self._tokens is not None and key_id(shown) is None:
             return self._of_token(self._tokens, credentials.bearer, credentials.address)
-        return None
+        return caller
 
-    def _of_key(self, record: ApiKey, address: str) -> Caller | None:
-        remembered = self._callers.get((record.id, address))
-        if remembered is not None and remembered[0] is record:
-            return remembered[1]
+    def _of_key(self, shown: str, mark: tuple[bytes, str]) -> Caller | None:
+        """Whose key it is, found out with care and remembered under a mark that tells nobody the key."""
+        record = self._keyring.find(shown) if key_id(shown) is not None else None
+        if record is not None:
+            caller = self._of_record(record, mark[1])
+        elif self._bootstrap is not None and self._bootstrap[0].matches(shown, self._bootstrap[1]):
+            caller = self._caller("key:bootstrap", "bootstrap", self._roles.get("admin"), mark[1])
+        else:
+            return None
+        if caller is not None:
+            if len(self._known) >= _REMEMBERED:
+                self._known = {}
+            self._known[mark] = _Known(record, caller)
+        return caller
+
+    def _of_record(self, record: ApiKey, address: str) -> Caller | None:
         models = frozenset(record.models) if record.models is not None else None
         role = self._roles.get(record.role)
-        caller = self._caller(f"key:{record.id}", record.name, role, address, models, self._quotas_of_key(record))
-        if caller is not None:
-            if len(self._callers) >= _REMEMBERED:
-                self._callers = {}
-            self._callers[record.id, address] = (record, caller)
-        return caller
+        return self._caller(f"key:{record.id}", record.name, role, address, models, self._quotas_of_key(record))
 
     def _of_token(self, tokens: Tokens, token: str, address: str) -> Caller | None:
         try:

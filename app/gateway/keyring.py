@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from threading import Lock, Thread
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 from app.gateway.api_keys import ApiKey, Hasher, find
@@ -37,6 +37,10 @@ class Keyring:
         if self._records is None:
             self.start()
         return find(key, self._records or {}, self._hasher)
+
+    def holds(self, record: ApiKey) -> bool:
+        """Whether a record that was found earlier still stands as it did, and its key is active."""
+        return (self._records or {}).get(record.id) is record and record.state(time()) == "active"
 
     def health(self) -> str:
         """``up``, or ``down`` while the last records read are being used."""

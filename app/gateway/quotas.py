@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 from app.errors import QuotaExceeded
 from app.gateway.caller import Quota, Standing
@@ -55,19 +56,19 @@ class Quotas:
         taken: list[Reserve] = []
         tightest: Standing | None = None
         for quota in quotas:
-            reserve = self._reserve(subject, quota)
-            standing = reserve.take(due, may_guess)
-            if standing.remaining < 0:
+            reserve = self._reserves.get((subject, quota)) or self._open(subject, quota)
+            remaining = reserve.take(due, may_guess)
+            if remaining < 0:
                 for earlier in taken:
                     earlier.give_back(due)
-                raise QuotaExceeded(quota.unit, quota.limit, quota.seconds, standing.reset_s)
+                raise QuotaExceeded(*quota, reserve.ends - monotonic())
             taken.append(reserve)
-            if tightest is None or standing.remaining * tightest.quota.limit < tightest.remaining * quota.limit:
-                tightest = standing
+            if tightest is None or remaining * tightest.quota.limit < tightest.remaining * quota.limit:
+                tightest = Standing(quota, remaining, reserve.ends)
         self._charged.note(whose)
         return tightest
 
-    def _reserve(self, subject: str, quota: Quota) -> Reserve:
+    def _open(self, subject: str, quota: Quota) -> Reserve:
         key = (subject, quota)
         with self._guard:
             reserve = self._reserves.get(key)

@@ -7,7 +7,7 @@ from threading import Lock
 from time import monotonic
 
 from app.errors import GateUnavailable
-from app.gateway.caller import Quota, Standing
+from app.gateway.caller import Quota
 from app.state.base import Grant, State, StateUnavailable
 from app.state.memory import Windows
 from app.state.shelf import Shelf
@@ -42,40 +42,44 @@ class Supply:
 
 
 class Reserve:
-    """Units of one quota that this worker has taken and not yet handed out."""
+    """Units of one quota that this worker has taken and not yet handed out; its window ends at ``ends`` (monotonic)."""
 
-    __slots__ = ("_ends", "_guard", "_known_left", "_left", "_number", "_quota", "_remaining", "_subject", "_supply")
+    __slots__ = ("_guard", "_known_left", "_left", "_number", "_remaining", "_subject", "_supply", "ends", "quota")
 
     def __init__(self, subject: str, quota: Quota, supply: Supply) -> None:
         self._subject = subject
-        self._quota = quota
+        self.quota = quota
         self._supply = supply
         self._guard = Lock()
         self._number = hash((subject, quota))
         kept = supply.shelf.find(self._number) if supply.shelf else None
-        self._left, self._remaining, self._known_left, self._ends = kept or (0, quota.limit, quota.limit, 0.0)
+        self._left, self._remaining, self._known_left, self.ends = kept or (0, quota.limit, quota.limit, 0.0)
 
-    def take(self, units: int, may_guess: bool) -> Standing:
-        """Hand units out; the standing's ``remaining`` is -1 when there are too few.
+    def take(self, units: int, may_guess: bool) -> int:
+        """Hand units out; what is left of the quota then, -1 when there are too few.
 
         Raises:
             GateUnavailable: shared state is away and ``may_guess`` is False.
         """
         with self._guard:
             now = monotonic()
-            over = now >= self._ends
-            if over:
-                self._left = 0
-                self._remaining = self._known_left = self._quota.limit
-            if (over or self._left < units) and self._remaining:
-                grant = self._granted(units - self._left, may_guess)
-                self._left += grant.units
-                self._remaining = grant.remaining
-                self._ends = now + grant.reset_s
+            if now >= self.ends or self._left < units:
+                self._fill_up(units, now, may_guess)
             if self._left < units:
-                return Standing(self._quota, -1, self._ends - now)
+                return -1
             self._set_aside(self._left - units)
-            return Standing(self._quota, self._remaining + self._left, self._ends - now)
+            return self._remaining + self._left
+
+    def _fill_up(self, units: int, now: float, may_guess: bool) -> None:
+        over = now >= self.ends
+        if over:
+            self._left = 0
+            self._remaining = self._known_left = self.quota.limit
+        if over or self._remaining:
+            grant = self._granted(units - self._left, may_guess)
+            self._left += grant.units
+            self._remaining = grant.remaining
+            self.ends = now + grant.reset_s
 
     def give_back(self, units: int) -> None:
         """Units that were handed out for nothing."""
@@ -84,18 +88,18 @@ class Reserve:
 
     def _granted(self, need: int, may_guess: bool) -> Grant:
         try:
-            grant = self._supply.ask(self._subject, self._quota, need)
+            grant = self._supply.ask(self._subject, self.quota, need)
         except StateUnavailable:
             if not may_guess:
                 raise GateUnavailable from None
-            return self._supply.guess(self._subject, self._quota, need, self._known_left)
+            return self._supply.guess(self._subject, self.quota, need, self._known_left)
         self._known_left = grant.remaining
         return grant
 
     def _set_aside(self, left: int) -> None:
         self._left = left
         if self._supply.shelf:
-            self._supply.shelf.keep(self._number, left, self._remaining, self._known_left, self._ends)
+            self._supply.shelf.keep(self._number, left, self._remaining, self._known_left, self.ends)
 
 
 def _key(subject: str, quota: Quota) -> str:

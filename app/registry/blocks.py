@@ -137,7 +137,9 @@ class ShapedBlock:
             if self._unfold(columns[0][row : row + 1])[1] is None:
                 yield Fault(row, 0, f"must be nested lists of shape {wanted}")
                 return
-        yield Fault(0, 0, "must have the same shape in every row of a request")
+        yield Fault(
+            0, 0, "must have the same shape in every row of a request; pad the shorter ones, or send rows apart"
+        )
 
     def _unfold(self, values: Sequence[Any]) -> tuple[list[Any], list[int] | None]:
         """All cells in row-major order and the lengths of the axes, None where they are ragged or of another rank."""

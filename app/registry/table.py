@@ -70,13 +70,19 @@ class Tabulator:
         width = len(self._names)
         for number, row in enumerate(instances.rows):
             if len(row) != width:
-                report.add(instances.path.format(i=number), f"must hold {width} values in order, not {len(row)}")
+                report.add(instances.path.format(i=number), f"must hold {self._wanted()}, not {len(row)}")
         report.raise_if_any()
 
         def locate(row: int, feature: int, message: str) -> tuple[str, str]:
             return f"{instances.path.format(i=row)}[{feature}]", f"{self._names[feature]} {message}"
 
         return Table([list(column) for column in zip(*instances.rows, strict=True)], locate)
+
+    def _wanted(self) -> str:
+        """What a row in order consists of; whoever sends the numbers of a lone list bare is told of the list."""
+        if len(self._features) > 1:
+            return f"{len(self._features)} values in order"
+        return f"one value, {self._names[0]}" + (" (itself a list)" if self._features[0].shape else "")
 
     def _from_columns(self, instances: Columns, report: Report) -> Table:
         self._report_unknown(instances.columns, instances.path, report)

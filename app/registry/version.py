@@ -47,8 +47,7 @@ class ServedVersion:
     def learn(self) -> None:
         """Warm the runtime up, and let it measure itself, on the golden rows."""
         if self.manifest.golden:
-            rows = [row.features for row in self.manifest.golden]
-            self._runtime.learn(self.encoder.encode(Records(rows, "instances[{i}]"))[0])
+            self._runtime.learn(self.golden_feed())
 
     def verify(self) -> int:
         """Run every golden row and compare; the number of rows that reproduced.
@@ -65,6 +64,14 @@ class ServedVersion:
                 raise ModelRefused(f"golden row {number}: {reason}") from None
             _compare(row, outputs, number, self.manifest.tolerance)
         return len(self.manifest.golden)
+
+    def golden_feed(self) -> Feed:
+        """All golden rows at once; the first alone where their lists are of several lengths."""
+        rows = [row.features for row in self.manifest.golden]
+        try:
+            return self.encoder.encode(Records(rows))[0]
+        except InvalidInput:
+            return self.encoder.encode(Records(rows[:1]))[0]
 
 
 def _compare(row: GoldenRow, outputs: Mapping[str, Array], number: int, tolerance: float) -> None:

@@ -16,12 +16,12 @@ from app.errors import InvalidInput, ModelFailed, QuotaExceeded, SluiceError
 from app.gateway.addresses import client_address
 from app.gateway.caller import rate_limit_fields
 from app.rpc.call import Call, peer_address, text_metadata
-from app.rpc.pace import SHORT_BYTES, Pace
+from app.rpc.pace import SHORT_BYTES, Pace, held
 from app.rpc.parts import refuse_many_parts
 from app.rpc.status import CODES, code_of, details_of, text_of
 from app.rpc.threads import Threads
 from app.services import Services
-from app.telemetry.access import AccessLog
+from app.telemetry.access import AccessLog, Answered
 from app.telemetry.logs import request_id
 from app.telemetry.metrics import tell_refusal
 
@@ -98,9 +98,8 @@ class Door:
         return answer
 
     def _answer_here(self, method: Method[Any], message: Message | None, call: Call, kind: Hashable) -> bytes:
-        started = perf_counter()
-        answer = self._answer(method, message, call)
-        self._pace.took(kind, perf_counter() - started, on_loop=True)
+        answer, seconds = held(partial(self._answer, method, message, call))
+        self._pace.took(kind, seconds, on_loop=True)
         return answer
 
     def _answer_long(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
@@ -178,18 +177,8 @@ def _parsed(method: Method[Any], raw: bytes) -> Message | None:
 
 
 def _write_line(log: AccessLog, call: Call, code: grpc.StatusCode, seconds: float) -> None:
-    log.write(
-        {
-            "request_id": call.request_id,
-            "method": "GRPC",
-            "path": call.path,
-            "status": code.name,
-            "duration_ms": round(seconds * 1000, 3),
-            "client": call.address,
-            "caller": call.caller.subject if call.caller else None,
-            **call.facts,
-        }
-    )
+    caller = call.caller.subject if call.caller else None
+    log.write(Answered(call.request_id, "GRPC", call.path, code.name, seconds, call.address, caller), call.facts)
 
 
 def _timed(work: Callable[[], bytes]) -> tuple[bytes, float]:

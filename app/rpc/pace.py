@@ -3,17 +3,22 @@
 A hand-over and back takes some 100 us, as much as a whole prediction of a small model. So calls are timed by what they
 are about, and those that usually take less than ``QUICK_S`` are answered where they arrive, on the event loop. The loop
 is never held for long: a call with a long message always goes to a thread, and when the calls of a kind begin to take
-longer (a Redis that stalls counts as much as a model that grew) the kind goes back to the threads for a while.
+longer (a Redis that stalls counts as much as a model that grew) the kind goes back to the threads for a while. One slow
+call among quick ones is no reason: on a busy machine anybody loses the processor for some milliseconds now and then.
 """
 
-from collections.abc import Hashable
-from time import monotonic
+from collections.abc import Callable, Hashable
+from resource import RUSAGE_THREAD, getrusage
+from time import monotonic, perf_counter
 
 QUICK_S = 0.001
 SHORT_BYTES = 4096
 """Messages up to this length may be answered on the loop: one row, or a few."""
 
 _SHARE = 0.1
+_MOST_S = 6 * QUICK_S
+"""What one call counts at most: so that one does not make its kind slow, and two behind each other do."""
+
 _BARRED_S = 5.0
 
 
@@ -31,6 +36,19 @@ class Pace:
     def took(self, kind: Hashable, seconds: float, on_loop: bool) -> None:
         """Learn from a call that was answered: how long it held the loop, or how long it would have."""
         usual = self._usual.get(kind, seconds)
-        self._usual[kind] = usual = usual + _SHARE * (seconds - usual)
+        self._usual[kind] = usual = usual + _SHARE * (min(seconds, _MOST_S) - usual)
         if on_loop and usual >= QUICK_S:
             self._barred[kind] = monotonic() + _BARRED_S
+
+
+def held(work: Callable[[], bytes]) -> tuple[bytes, float]:
+    """With how long it kept this thread: all the time if it waited for anything, the processor time if it never did.
+
+    What a busy machine takes away from the thread in between is not the work's fault either.
+    """
+    before, started = getrusage(RUSAGE_THREAD), perf_counter()
+    answer = work()
+    gone, after = perf_counter() - started, getrusage(RUSAGE_THREAD)
+    if after.ru_nvcsw != before.ru_nvcsw:
+        return answer, gone
+    return answer, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import sys
 from threading import Thread
 
 import uvloop
 
-from app.processors import rest_collector
+from app.processors import pin_worker, rest_collector
 from app.rpc.scrape import show_metrics
 from app.rpc.server import Limits, RpcServer
 from app.services import Services
@@ -16,8 +17,8 @@ from config.invalid import ConfigInvalid
 from config.settings import Settings
 
 
-def main() -> None:
-    """Answer until TERM or INT, or until the supervisor is gone.
+def main(seat: int) -> None:
+    """Answer until TERM or INT, or until the supervisor is gone. ``seat`` tells the processes behind the port apart.
 
     Raises:
         SystemExit: a setting or a file cannot be used, or the address cannot be bound; says which.
@@ -29,6 +30,8 @@ def main() -> None:
         raise SystemExit(f"sluice: {error}") from None
     services.start()
     rest_collector()
+    if settings.pin_workers:
+        pin_worker(seat, settings.workers)
     uvloop.run(_serve(services, settings))
 
 
@@ -66,4 +69,4 @@ def _watch_supervisor(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> N
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -18,10 +18,13 @@ class Call:
     """One caller's rows, waiting or running. ``kind`` is equal for calls whose rows can be laid end to end.
 
     ``batch`` is set when this caller's own thread is to run it; ``done`` then, or when there is an outcome.
+    ``follower`` is woken by this caller's thread: were all of a batch woken at once, all would only wait for each other
+    to let go of the interpreter, and be woken for that again and again.
     """
 
     __slots__ = (
-        "_error", "_outputs", "arrived", "batch", "bulk", "deadline", "done", "feed", "kind", "queued", "rows"
+        "_error", "_outputs", "arrived", "batch", "bulk", "deadline", "done", "feed", "follower", "kind", "queued",
+        "rows",
     )  # fmt: skip
 
     def __init__(self, feed: Feed, rows: int) -> None:
@@ -34,6 +37,7 @@ class Call:
         self.bulk = priority.is_bulk()
         self.done = Event()
         self.batch: list[Call] | None = None
+        self.follower: Call | None = None
         self._outputs: list[Any] | None = None
         self._error: Exception | None = None
 
@@ -51,6 +55,11 @@ class Call:
             return False
         self._error = DeadlineExceeded(now - self.arrived)
         return True
+
+    def pass_on(self) -> None:
+        """Wake the next caller of its batch, if any."""
+        if self.follower is not None:
+            self.follower.done.set()
 
     def result(self) -> list[Any]:
         """The outputs.
@@ -70,11 +79,15 @@ class Call:
 
 
 class Backlog:
-    """Not for several threads at once. Calls that have lapsed are told so when their turn comes."""
+    """Not for several threads at once. Calls that have lapsed are told so when their turn comes.
+
+    ``latest`` is when the last of them came.
+    """
 
     def __init__(self) -> None:
         self._lines: tuple[deque[Call], deque[Call]] = (deque(), deque())
         self._rows = [0, 0]
+        self.latest = 0.0
 
     @property
     def rows(self) -> int:
@@ -89,6 +102,7 @@ class Backlog:
         """The last of its line."""
         self._lines[call.bulk].append(call)
         self._rows[call.bulk] += call.rows
+        self.latest = call.queued
 
     def drop(self, call: Call) -> bool:
         """Take one out wherever it stands; whether it was there."""

@@ -1,6 +1,6 @@
 """What the rest of the server knows of an engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,11 +21,16 @@ class TensorSpec:
 
 
 class Runtime(Protocol):
-    """A loaded model. Thread-safe; holds no state between calls."""
+    """A loaded model. Thread-safe; holds no state between calls.
+
+    ``clock`` tells in seconds what its runs cost, however busy the machine is: processor time of the calling thread,
+    where that does all the work, or else the time that passes.
+    """
 
     inputs: Sequence[TensorSpec]
     outputs: Sequence[TensorSpec]
     metadata: Mapping[str, str]
+    clock: Callable[[], float]
 
     @property
     def queued_rows(self) -> int:

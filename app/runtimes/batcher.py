@@ -12,6 +12,8 @@ refused in time. One that takes less than waking a thread runs where it is.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
+from math import inf
 from threading import Condition, Lock
 from time import monotonic, perf_counter
 from typing import Any
@@ -22,6 +24,7 @@ from app import deadlines
 from app.errors import DeadlineExceeded, Overloaded
 from app.runtimes.backlog import Backlog, Call
 from app.runtimes.base import Runtime, RuntimeFailed
+from app.runtimes.crowd import Crowd
 from app.runtimes.fit import measure
 from app.runtimes.sizing import BatchPlan, Sizing
 from app.runtimes.trial import cut, has_rows, join, mixes_rows, part, repeated
@@ -30,9 +33,6 @@ from app.tensors import Feed
 _SIZES = (1, 4, 32, 16)
 _MEASURE_S = 0.25
 """What measuring may take of a long model. One of some milliseconds needs a tenth of that."""
-
-CROWD_FADES = 0.9
-"""How fast it is forgotten that more came together, per batch."""
 
 _IN_TIME = 0.9
 """Of the time until a deadline, what may be spent waiting: waking up is not punctual."""
@@ -52,6 +52,7 @@ class Batcher:
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.metadata = runtime.metadata
+        self.clock = runtime.clock
         self.sizing = Sizing(plan)
         self._runtime = runtime
         self._plan = plan
@@ -60,9 +61,8 @@ class Batcher:
         self._running: list[int] = []
         self._lock = Lock()
         self._more = Condition(self._lock)
-        self._crowd = 0.0
+        self._crowd = Crowd(self.sizing.fit)
         self._wanted = 0
-        self._ended = 0.0
 
     @property
     def queued_rows(self) -> int:
@@ -78,7 +78,7 @@ class Batcher:
             self._runtime.learn(rows)
             return
         with suppress(RuntimeFailed):
-            measure(self.sizing.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S)
+            measure(self.sizing.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S, self.clock)
         self.sizing.judge(mixes_rows(self._runtime.run, rows))
 
     def run(self, feed: Feed) -> list[Any]:
@@ -110,6 +110,8 @@ class Batcher:
             self._wait(call)
         if call.batch is not None:
             self._lead(call.batch)
+        else:
+            call.pass_on()
         return call.result()
 
     def _enqueue(self, call: Call) -> None:
@@ -147,48 +149,48 @@ class Batcher:
             self._execute(batch)
         finally:
             self._hand_on(rows, sum(call.rows for call in batch))
-            for call in batch:
-                call.done.set()
+            for call, follower in pairwise(batch):
+                call.follower = follower
+            batch[0].pass_on()
 
     def _gather(self, batch: list[Call], rows: int) -> None:
-        """Wait for a fuller batch where that is wanted; the lock is free meanwhile."""
+        """Take all that waits by now, after waiting for a fuller batch where that is wanted."""
         most = self.sizing.max_rows
-        patience = self._patience(batch, rows)
-        if patience <= 0 or rows >= most:
-            return
-        until = monotonic() + patience
         with self._lock:
-            self._wanted = (most if self._plan.delay_s else min(most, int(self._crowd))) - rows
-            while self._backlog.rows < self._wanted and (left := until - monotonic()) > 0:
-                self._more.wait(left)
-            batch += self._backlog.more(batch[0].kind, most - rows)
+            if rows < most:
+                self._linger(batch, rows, most)
+                batch += self._backlog.more(batch[0].kind, most - rows)
 
-    def _patience(self, batch: list[Call], rows: int) -> float:
-        """Seconds to wait for more, so that nobody who is in already comes too late."""
-        wait, run = self._wish(batch[0], rows)
-        ends = [call.deadline for call in batch if call.deadline is not None]
-        return min(wait, _IN_TIME * (min(ends) - monotonic()) - run) if ends else wait
+    def _linger(self, batch: list[Call], rows: int, most: int) -> None:
+        """Wait as long as the plan says, or where it says nothing, for callers who come together; without the lock.
 
-    def _wish(self, first: Call, rows: int) -> tuple[float, float]:
-        """Seconds worth waiting: the plan's delay, or where it has none, what one run less would save; and of that run.
-
-        The latter only while it is busy, for callers who came together a moment ago: those who were just answered are
-        on their way back, and a batch that leaves with the quickest of them makes all others wait for a second one.
+        For them as long as they keep coming, but not longer than a run of all of them, and so that none comes too late.
         """
-        now, seconds = monotonic(), self.sizing.fit.seconds
-        if self._plan.delay_s:
-            return first.queued + self._plan.delay_s - now, seconds(self.sizing.max_rows)
-        missing = min(self.sizing.max_rows, int(self._crowd)) - rows
-        if self._plan.mode != "auto" or not self.sizing.pays or missing <= 0 or now - self._ended > seconds(1):
-            return 0.0, 0.0
-        together = seconds(rows + missing)
-        return seconds(rows) + seconds(missing) - together, together
+        began, delay = monotonic(), self._plan.delay_s
+        full = most if delay else self._expected(rows, most)
+        until = self._in_time(batch, batch[0].queued + delay if delay else began + self.sizing.fit.seconds(full), full)
+        self._wanted = full - rows
+        while (missing := self._wanted - (came := self._backlog.rows)) > 0:
+            pause = inf if delay else max(began, self._backlog.latest) + self._crowd.pause(rows + came, missing)
+            if (left := min(until, pause) - monotonic()) <= 0:
+                break
+            self._more.wait(left)
+        if self._wanted and not (delay or came):
+            self._crowd.stayed_away(rows)
+
+    def _expected(self, rows: int, most: int) -> int:
+        return self._crowd.expected(rows, most) if self._plan.mode == "auto" and self.sizing.pays else rows
+
+    def _in_time(self, batch: list[Call], until: float, rows: int) -> float:
+        """When a run of so many rows has to begin at the latest, so that nobody in the batch comes too late."""
+        ends = [call.deadline for call in batch if call.deadline is not None]
+        now = monotonic()
+        return min(until, now + _IN_TIME * (min(ends) - now) - self.sizing.fit.seconds(rows)) if ends else until
 
     def _hand_on(self, rows: int, ran: int) -> None:
         with self._lock:
             self._running.remove(rows)
-            self._ended = monotonic()
-            self._crowd = max(CROWD_FADES * self._crowd, float(ran + self._backlog.rows))
+            self._crowd.seen(ran + self._backlog.rows)
             batch = self._backlog.next_batch(self.sizing.max_rows if self.sizing.joins else 0)
             if not batch:
                 return
@@ -216,12 +218,12 @@ class Batcher:
         feed = calls[0].feed
         if len(calls) > 1:
             feed = {name: np.concatenate([call.feed[name] for call in calls]) for name in feed}
-        started = perf_counter()
+        started, before = perf_counter(), self.clock()
         outputs = self._runtime.run(feed)
-        took = perf_counter() - started
+        seconds, effort = perf_counter() - started, self.clock() - before
         rows = sum(call.rows for call in calls)
         with self._lock:
-            self.sizing.observe(rows, took)
+            self.sizing.observe(rows, seconds, effort)
         self._tell(rows)
         return outputs
 

@@ -3,14 +3,16 @@
 Not a line: the kernels for 8 or 16 rows can be slower than those for 32. One point stands for each power of two, and
 what lies between two points is on the line between them.
 
-Each point holds two figures, because two questions are asked. When will this be done? What is typical lately tells.
-Which size is cheapest? Other programs and other workers only ever make a run slower, often ten times on a busy machine,
-so sizes are compared by their best runs.
+Each point holds two figures, because two questions are asked. When will this be done? What is typical lately tells, in
+time that passes. Which size is cheapest? Other programs, other workers and this one's own requests make a run last
+longer, often ten times on a busy machine. So sizes are compared by their effort (``Runtime.clock``), and by the least
+of it: where that is time that passes too, everything else only ever adds to it.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from time import perf_counter
 
 LARGEST = 128
@@ -31,7 +33,7 @@ _FORGETS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Runs of about ``rows`` rows, ``count`` of them, the latest at ``seen``."""
+    """Runs of about ``rows`` rows, ``count`` of them, the latest at ``seen``: seconds they take, least effort."""
 
     rows: float
     typical: float
@@ -39,9 +41,9 @@ class Point:
     count: int
     seen: float
 
-    def and_then(self, rows: int, seconds: float, now: float) -> "Point":
+    def and_then(self, rows: int, seconds: float, effort: float, now: float) -> "Point":
         """After one more run."""
-        alike = seconds * self.rows / rows
+        alike = effort * self.rows / rows
         return Point(
             self.rows + _NEW * (rows - self.rows),
             self.typical + _NEW * (min(seconds, _MOST * self.typical) - self.typical),
@@ -57,11 +59,11 @@ class Fit:
     def __init__(self) -> None:
         self.points: dict[int, Point] = {}
 
-    def add(self, rows: int, seconds: float, count: int = 1) -> None:
+    def add(self, rows: int, seconds: float, effort: float, count: int = 1) -> None:
         """One run, or the best of ``count``. Not for several threads at once."""
-        size, now, seconds = size_of(rows), perf_counter(), max(seconds, 1e-9)
+        size, now, seconds, effort = size_of(rows), perf_counter(), max(seconds, 1e-9), max(effort, 1e-9)
         old = self.points.get(size)
-        point = old.and_then(rows, seconds, now) if old else Point(rows, seconds, seconds, count, now)
+        point = old.and_then(rows, seconds, effort, now) if old else Point(rows, seconds, effort, count, now)
         self.points = dict(sorted({**self.points, size: point}.items()))
 
     def forget(self, above: int, before: float) -> None:
@@ -70,18 +72,29 @@ class Fit:
 
     def seconds(self, rows: int) -> float:
         """What a run of that many rows should take; 0 for none, and when nothing was measured."""
+        return self._between(rows, attrgetter("typical"))
+
+    def effort(self, rows: int) -> float:
+        """What a run of that many rows should cost; beyond what was measured as much more per row as up to there."""
+        if len(self.points) < 2 or rows <= (last := list(self.points.values())[-2:])[1].rows:
+            return self._between(rows, attrgetter("best"))
+        low, high = last
+        more = max(0.0, high.best - low.best) / (high.rows - low.rows)
+        return high.best + more * (rows - high.rows)
+
+    def _between(self, rows: int, figure: Callable[[Point], float]) -> float:
         points = list(self.points.values())
         if not points or rows <= 0:
             return 0.0
         at = bisect_right([point.rows for point in points], rows)
         if at == len(points) or len(points) == 1:
-            return points[-1].typical * rows / points[-1].rows
+            return figure(points[-1]) * rows / points[-1].rows
         if at == 0:
-            return points[0].typical
+            return figure(points[0])
         low, high = points[at - 1], points[at]
-        return low.typical + (high.typical - low.typical) * (rows - low.rows) / (high.rows - low.rows)
+        return figure(low) + (figure(high) - figure(low)) * (rows - low.rows) / (high.rows - low.rows)
 
-    def row_seconds(self, size: int) -> float:
+    def row_effort(self, size: int) -> float:
         """What a row costs at best in a batch of that size; 0 when nothing was measured."""
         point = self.points.get(size)
         return point.best / point.rows if point else 0.0
@@ -93,8 +106,8 @@ class Fit:
         """
         sizes = [size for size in self.points if size <= LARGEST]
         in_time = [size for size in sizes if self.points[size].best <= objective_s] or sizes
-        cheapest = min(map(self.row_seconds, in_time), default=0.0)
-        return next((size for size in in_time if self.row_seconds(size) <= 1.1 * cheapest), 1)
+        cheapest = min(map(self.row_effort, in_time), default=0.0)
+        return next((size for size in in_time if self.row_effort(size) <= 1.1 * cheapest), 1)
 
     def untried_above(self, size: int, objective_s: float) -> int | None:
         """The next size that was not judged yet, if trying it should not take far longer than is taken anyway."""
@@ -103,7 +116,7 @@ class Fit:
             at *= 2
             point = self.points.get(at)
             if point is None or point.count < RUNS:
-                return at if self.row_seconds(size) * at <= bearable else None
+                return at if self.row_effort(size) * at <= bearable else None
         return None
 
 
@@ -112,7 +125,13 @@ def size_of(rows: int) -> int:
     return 1 << ((2 * rows * rows).bit_length() - 1) // 2
 
 
-def measure(fit: Fit, run: Callable[[int], None], sizes: tuple[int, ...], budget_s: float) -> None:
+def measure(
+    fit: Fit,
+    run: Callable[[int], None],
+    sizes: tuple[int, ...],
+    budget_s: float,
+    clock: Callable[[], float] = perf_counter,
+) -> None:
     """Feed a fit with the best of some runs of each size, leaving out what would take longer than ``budget_s`` in all.
 
     The first run of a size pays for memory being laid out; it counts only when there is no time for a second.
@@ -121,13 +140,14 @@ def measure(fit: Fit, run: Callable[[int], None], sizes: tuple[int, ...], budget
     for rows in sizes:
         if fit.seconds(rows) > until - perf_counter():
             continue
-        times = [_timed(run, rows)]
-        while len(times) <= RUNS and sum(times) < budget_s / len(sizes):
-            times.append(_timed(run, rows))
-        fit.add(rows, min(times), len(times) - 1)
+        runs = [_timed(run, rows, clock)]
+        while len(runs) <= RUNS and sum(seconds for seconds, _ in runs) < budget_s / len(sizes):
+            runs.append(_timed(run, rows, clock))
+        seconds, effort = map(min, zip(*runs, strict=True))
+        fit.add(rows, seconds, effort, len(runs) - 1)
 
 
-def _timed(run: Callable[[int], None], rows: int) -> float:
-    started = perf_counter()
+def _timed(run: Callable[[int], None], rows: int, clock: Callable[[], float]) -> tuple[float, float]:
+    started, effort = perf_counter(), clock()
     run(rows)
-    return perf_counter() - started
+    return perf_counter() - started, clock() - effort

@@ -7,9 +7,10 @@ Only what this server has laid out itself from such bytes is opened by its path,
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ _LAY_OUT = {
 }
 
 _NOWHERE = "/dev/null"
+
+_SOURCE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?:::<lambda\(.*?\)>)? (?=[A-Z])")
 
 VERSION: str = ort.__version__
 
@@ -56,6 +59,7 @@ class OnnxRuntime:
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self.clock: Callable[[], float] = thread_time if threads == 1 else perf_counter
         self._names = [item.name for item in self.outputs]
         self._run = session.run
         self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)
@@ -71,7 +75,7 @@ class OnnxRuntime:
             if self._fixed_rows is not None:
                 return self._run_in_fixed_batches(feed, self._fixed_rows)
             return list(self._run(self._names, feed))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - as in _session
             raise RuntimeFailed(_one_line(error)) from None
 
     def _run_in_fixed_batches(self, feed: Feed, size: int) -> list[Any]:
@@ -155,4 +159,5 @@ def _spec(item: Any) -> TensorSpec:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]
+    """Without the place in onnxruntime's own source, which would leave no room for what is wrong."""
+    return _SOURCE.sub("", " ".join(str(error).split()))[:500]

@@ -78,9 +78,9 @@ class Sizing:
         self._mixes = mixes
         self._decide()
 
-    def observe(self, rows: int, seconds: float) -> None:
+    def observe(self, rows: int, seconds: float, effort: float) -> None:
         """A run was timed."""
-        self.fit.add(rows, seconds)
+        self.fit.add(rows, seconds, effort)
         self._observed += 1
         if self._plan.mode == "auto" and (seconds > LONG_S or self._observed % _EVERY == 0):
             self.fit.forget(self.max_rows, perf_counter() - _FORGET_S)
@@ -92,7 +92,7 @@ class Sizing:
         self.joins = False
 
     def _decide(self) -> None:
-        plan, single = self._plan, self.fit.row_seconds(1)
+        plan, single = self._plan, self.fit.row_effort(1)
         asked, useful = plan.mode == "on", self.fit.useful(plan.objective_s)
         pays = self.pays = self._pays(single, min(useful, plan.max_rows or useful))
         trial = self.fit.untried_above(useful, plan.objective_s) if pays or single > LONG_S else None
@@ -104,6 +104,6 @@ class Sizing:
         self.queues = self.joins or asked or single > LONG_S
 
     def _pays(self, single: float, size: int) -> bool:
-        saved = single - (self.fit.row_seconds(size) or self.fit.seconds(size) / size)
+        saved = single - (self.fit.row_effort(size) or self.fit.effort(size) / size)
         least = _WORTH_KEEPING if self.joins else _WORTH_BEGINNING
         return saved > HAND_OVER_S and saved > single * least

@@ -8,10 +8,10 @@ import ctypes
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -40,6 +40,21 @@ class Lines(Protocol):
         ...
 
 
+class Answered(NamedTuple):
+    """A request and how it ended: ``status`` in the protocol's words, ``client`` by address, ``caller`` by subject."""
+
+    request_id: str
+    method: str
+    path: str
+    status: int | str
+    seconds: float
+    client: str
+    caller: str | None
+
+
+_NO_FACTS: Mapping[str, Any] = {}
+
+
 class AccessLog:
     """One line per request. A log that cannot be written never fails a request; ``lost`` is told instead."""
 
@@ -50,14 +65,27 @@ class AccessLog:
         self._may_be_full = _may_be_full(descriptor)
         self._patience = PATIENCE_S
 
-    def write(self, fields: dict[str, Any]) -> None:
-        """The line, with what every line has."""
-        line = {"event": "request", "level": "info", "timestamp": datetime.now(UTC), **fields}
+    def write(self, request: Answered, facts: Mapping[str, Any] = _NO_FACTS) -> None:
+        """The line of a request, with what is known of its prediction."""
+        request_id, method, path, status, seconds, client, caller = request
+        line = {
+            "event": "request",
+            "level": "info",
+            "timestamp": datetime.now(UTC),
+            "request_id": request_id,
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": int(seconds * 1e6) / 1000,
+            "client": client,
+            "caller": caller,
+            **facts,
+        }
         text = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
         if self._may_be_full and not self._has_room():
             self._lost()
             return
-        if not self._lines.due(lambda: self._stands(fields["request_id"])):
+        if not self._lines.due(lambda: self._stands(request_id)):
             return
         if _write(self._descriptor, text, len(text)) != len(text):
             self._lost()

@@ -19,7 +19,7 @@ from app.registry.repository import Repository
 from app.registry.version import ServedVersion
 from app.runtimes.base import Runtime
 from app.runtimes.onnx import OnnxRuntime
-from app.tensors import Feed, Records
+from app.tensors import Feed
 
 
 def main() -> None:
@@ -37,9 +37,7 @@ def main() -> None:
 def _load(folder: Path, name: str, version: str, threads: int) -> tuple[Runtime, Feed]:
     stored = Repository(folder).read(name, version)
     runtime = OnnxRuntime(stored.model, stored.external, threads)
-    served = ServedVersion(stored.manifest, runtime)
-    golden = [row.features for row in stored.manifest.golden]
-    return runtime, served.encoder.encode(Records(golden, "instances[{i}]"))[0]
+    return runtime, ServedVersion(stored.manifest, runtime).golden_feed()
 
 
 def _of_size(rows: Feed, count: int) -> Feed:

@@ -5,12 +5,16 @@ answer that nobody can ask for again: whoever waits has read the status. One pie
 it one change of threads.
 """
 
+import socket
 from functools import lru_cache
 from time import time
 from typing import Any
 
 from gunicorn.http.wsgi import Response
 from gunicorn.util import http_date
+
+LARGEST_REST = 65_535
+"""Bytes of a body that nobody wanted which are read nevertheless, so that the connection can go on."""
 
 
 class Answer(Response):
@@ -20,6 +24,16 @@ class Answer(Response):
         super().__init__(*args)
         self._head = b""
         self.begun = False
+
+    def start_response(self, *args: Any) -> Any:
+        """What the application says; the connection ends with an answer to a request that is not all there yet.
+
+        What is missing would have to be waited for, by a thread, before the next request could be read.
+        """
+        write = super().start_response(*args)
+        if self._is_early():
+            self.force_close()
+        return write
 
     def default_headers(self) -> list[str]:
         """Gunicorn's own, with a date that is formatted once a second: that takes longer than all the rest."""
@@ -50,11 +64,29 @@ class Answer(Response):
     def _emit_body(self, data: bytes) -> None:
         self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
+    def _is_early(self) -> bool:
+        """Whether some of the request's body has neither been read nor lies in the socket."""
+        body: Any = self.req.body
+        if body.failed or getattr(body.reader, "parser", None) is not None:
+            return True
+        missing: int = body.reader.length if hasattr(body.reader, "length") else 0
+        return missing > 0 and missing > body.reader.unreader.buf.getbuffer().nbytes + _waiting(self.sock, missing)
+
     def _send(self, data: bytes) -> None:
         head, self._head = self._head, b""
         if head or data:
             self.begun = True
             self.sock.sendall(head + data if head else data)
+
+
+def _waiting(connection: socket.socket, at_most: int) -> int:
+    """Bytes that can be read without waiting."""
+    if at_most > LARGEST_REST:
+        return 0
+    try:
+        return len(connection.recv(at_most, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,6 @@ threads that are kept for that.
 """
 
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from random import getrandbits
 from selectors import EVENT_READ
@@ -20,10 +19,12 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.api.errors import STATUS
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
+from app.telemetry.access import Answered
 from app.telemetry.metrics import tell_refusal
 from app.worker.admission import Admission
 from app.worker.ending import quick_refusal
 from app.worker.glance import Glance, look
+from app.worker.pool import Pool
 
 KEPT_THREADS = 4
 """Threads that predictions never take: for probes, metrics, administration, and refusals that need one."""
@@ -41,9 +42,11 @@ class QueueingWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.admission = Admission(self.cfg.threads)
 
-    def get_thread_pool(self) -> ThreadPoolExecutor:
+    def get_thread_pool(self) -> Any:
         """Threads for predictions, and some more."""
-        return ThreadPoolExecutor(max_workers=self.cfg.threads + KEPT_THREADS)
+        tell = partial(self.method_queue.defer, self.finish_request)
+        self.pool = Pool(self.cfg.threads + KEPT_THREADS, self.handle, tell)
+        return self.pool
 
     @property
     def services(self) -> Services:
@@ -73,8 +76,9 @@ class QueueingWorker(ThreadWorker):
             return
         super().on_client_socket_readable(conn, client)
 
-    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def finish_request(self, conn: Any, fs: Any) -> None:
         """A thread is free: for whom? Those whose time has run out while they waited need none."""
+        self.pool.done()
         began = getattr(conn, "began", None)
         if began is not None:
             conn.began = None
@@ -84,7 +88,7 @@ class QueueingWorker(ThreadWorker):
             if not self._lapsed(waiting):
                 self._hand(waiting)
 
-    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
+    def end_request(self, conn: Any, fs: Any) -> None:
         """Back in the loop: keep the connection, or close it."""
         super().finish_request(conn, fs)
 
@@ -98,7 +102,7 @@ class QueueingWorker(ThreadWorker):
     def _hand(self, conn: Any) -> None:
         conn.began = monotonic()
         self.admission.take()
-        super().enqueue_req(conn)
+        self.pool.submit(conn)
 
     def _sort(self, conn: Any) -> None:
         try:
@@ -108,12 +112,12 @@ class QueueingWorker(ThreadWorker):
         if seen is None:
             self._await_data(conn)
         elif not seen.work:
-            super().enqueue_req(conn)
+            self.pool.submit(conn)
         elif self.admission.join(conn, seen.bulk, seen.seconds):
             conn.seen = seen
         elif not self._answered(conn, seen, Overloaded(COME_AGAIN_S)):
             conn.refused = True
-            super().enqueue_req(conn)
+            self.pool.submit(conn)
         else:
             self._await_data(conn)
 
@@ -171,9 +175,8 @@ class QueueingWorker(ThreadWorker):
         tell_refusal(here.metrics, error)
         here.metrics.request("", status, seconds, {})
         if here.access_log:
-            asked = {"request_id": request_id, "method": "POST", "path": seen.path, "status": status}
             peer = conn.client[0] if isinstance(conn.client, tuple) else ""
-            here.access_log.write({**asked, "duration_ms": round(seconds * 1000, 3), "client": peer, "caller": None})
+            here.access_log.write(Answered(request_id, "POST", seen.path, status, seconds, peer, None))
 
     def _lapsed(self, conn: Any) -> bool:
         seen: Glance = conn.seen

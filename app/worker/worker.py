@@ -8,7 +8,6 @@ stop a worker.
 import socket
 import struct
 import sys
-from concurrent.futures import Future
 from contextlib import suppress
 from random import getrandbits
 from time import monotonic, sleep
@@ -16,14 +15,22 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
-from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 
 from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
 from app.telemetry.memory import memory
 from app.worker.answer import Answer
-from app.worker.ending import hang_up, refusal
+from app.worker.ending import refusal
+from app.worker.farewell import Farewell
 from app.worker.queueing import QueueingWorker
 from app.worker.sharing import Share
 from app.worker.weight import Weight
@@ -37,7 +44,10 @@ LEAVING_TICK_SECONDS = 0.05
 START_AGAIN_SECONDS = 2.0
 """How long a worker that could not start waits before the master may start another in its place."""
 
-_STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431}
+NOTIFY_SECONDS = 0.5
+"""How often the master hears that the loop turns, and is looked for itself."""
+
+_STATUS = {LimitRequestLine: 414, ExpectationFailed: 417, LimitRequestHeaders: 431, UnsupportedTransferCoding: 501}
 _log = logger("sluice.worker")
 
 
@@ -57,6 +67,7 @@ class Worker(QueueingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._told_to_go: float | None = None
+        self._notify_next = self._look_next = 0.0
 
     def init_process(self) -> None:
         """Start and serve. One that cannot start ends alone, while others serve: gunicorn would end them all."""
@@ -75,6 +86,7 @@ class Worker(QueueingWorker):
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", STALL_SECONDS, 0))
         self.share = Share(self.seat)
+        self.farewell = Farewell(self.poller, self._count_one_less)
         self._weight = Weight(self.memory_limit_mb << 20)
         self._show_load()
         _log.info("worker_ready", pid=self.pid)
@@ -96,16 +108,32 @@ class Worker(QueueingWorker):
     def wait_for_and_dispatch_events(self, timeout: float | None) -> None:
         """One turn of the loop, which is also when to see whether it is time to go."""
         courtesy = self.share.courtesy_left(monotonic())
-        waits = [timeout or 0.0, *([courtesy] if courtesy else [])]
+        waits = [timeout or 0.0, max(0.0, self.farewell.seconds_left(monotonic())), *([courtesy] if courtesy else [])]
         if self._told_to_go is not None:
             waits.append(LEAVING_TICK_SECONDS)
         super().wait_for_and_dispatch_events(min(waits))
+        self.farewell.end(monotonic())
         self.share.weigh(self.nr_conns, monotonic())
         if self._told_to_go is not None and self.alive:
             self._go_when_possible(self._told_to_go)
         elif self._is_tired() and self.alive and self.seat.rest():
             _log.info("worker_retires", requests=self.nr, memory_mb=memory().own >> 20)
             self.alive = False
+
+    def notify(self) -> None:
+        """Tell gunicorn's master that the loop turns: not at every turn, it only looks once a second."""
+        now = monotonic()
+        if now >= self._notify_next:
+            self._notify_next = now + NOTIFY_SECONDS
+            super().notify()
+
+    def is_parent_alive(self) -> bool:
+        """Asked as rarely."""
+        now = monotonic()
+        if now < self._look_next:
+            return True
+        self._look_next = now + NOTIFY_SECONDS
+        return bool(super().is_parent_alive())
 
     def _is_tired(self) -> bool:
         return self.nr >= self.max_requests or self._weight.too_much()
@@ -146,15 +174,19 @@ class Worker(QueueingWorker):
             prometheus.watch("sluice_queue_room", lambda: {(): int(self.admission.room)})
 
     def _busy(self) -> int:
-        return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
+        return self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns) - len(self.farewell)
+
+    def _count_one_less(self) -> None:
+        self.nr_conns -= 1
 
     def handle(self, conn: Any) -> Any:
-        """Answer one request; a connection that ends with it is closed here, by a request thread."""
+        """Answer one request; where the connection ends with it, the client is told so by the thread that answered."""
         outcome = super().handle(conn)
         request_id.set(None)
         if outcome is False:
-            hang_up(conn.sock)
-            conn.hung_up = True
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_WR)
+            conn.over = True
         return outcome
 
     def handle_request(self, req: Any, conn: Any) -> bool:
@@ -162,7 +194,9 @@ class Worker(QueueingWorker):
 
         Raises:
             StopIteration: it failed after the answer had begun, which can only be broken off.
+            UnsupportedTransferCoding: the body is coded in a way that would have to be undone.
         """
+        _refuse_other_codings(req)
         made: Any = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg, response_class=Answer)
         answer, environ = made
         environ["wsgi.multithread"] = True
@@ -195,10 +229,10 @@ class Worker(QueueingWorker):
             if hasattr(body, "close"):
                 body.close()
 
-    def end_request(self, conn: Any, fs: "Future[Any]") -> None:
-        """Back in the loop: only a connection that goes on needs anything done."""
-        if hasattr(conn, "hung_up"):
-            self.nr_conns -= 1
+    def end_request(self, conn: Any, fs: Any) -> None:
+        """Back in the loop: keep the connection, or wait for its client to hang up."""
+        if hasattr(conn, "over"):
+            self.farewell.see_off(conn.sock)
         else:
             super().end_request(conn, fs)
 
@@ -212,3 +246,11 @@ class Worker(QueueingWorker):
             _log.warning("request_malformed", status=status, reason=str(exc)[:200], client=addr[0] if addr else "")
         with suppress(OSError):
             client.sendall(refusal(status, str(exc)[:200], request_id.get()))
+
+
+def _refuse_other_codings(req: Any) -> None:
+    """Gunicorn takes ``gzip, chunked`` for chunked, and so hands over what is still packed."""
+    if isinstance(req.body.reader, ChunkedReader):
+        coded = [value for name, value in req.headers if name == "TRANSFER-ENCODING"]
+        if [value.lower() for value in coded] != ["chunked"]:
+            raise UnsupportedTransferCoding(", ".join(coded))

@@ -6,6 +6,7 @@ from benchmarks.contenders.caching import caching
 from benchmarks.contenders.contender import Contender
 from benchmarks.contenders.handwritten import handwritten
 from benchmarks.contenders.heavy import heavy
+from benchmarks.contenders.linear import linear
 from benchmarks.contenders.servers import servers
 from benchmarks.contenders.sluice import sluices
 from benchmarks.redis_server import RedisProcess
@@ -21,5 +22,6 @@ def contenders(workload: Workload, backing: Mapping[str, RedisProcess]) -> dict[
         *caching(workload, redis, backing["silent"].url),
         *servers(workload),
         *heavy(workload),
+        *linear(workload),
     )
     return {each.name: each for each in everyone}

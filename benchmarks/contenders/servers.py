@@ -11,6 +11,7 @@ from benchmarks.contenders.handwritten import of_rival
 from benchmarks.doors.dialects import MANY, MLFLOW, ONE, V2
 from benchmarks.doors.door import Door
 from benchmarks.doors.grpc import GrpcDoor
+from benchmarks.doors.h2load import H2loadDoor
 from benchmarks.doors.http import HttpDoor
 from benchmarks.environment import Environment
 from benchmarks.workload import MODELS, Workload
@@ -22,7 +23,8 @@ MLSERVER_PORTS = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_METRICS_
 
 def servers(workload: Workload) -> tuple[Contender, ...]:
     """Each with the small model."""
-    grpc: Mapping[str, Door] = {"grpc": GrpcDoor(MODELS["trees"].name)}
+    known = MODELS["trees"].name
+    grpc: Mapping[str, Door] = {"grpc": GrpcDoor(known), "grpc_same": H2loadDoor(known)}
     ports = ("MLSERVER_GRPC_PORT", "MLSERVER_HTTP_PORT", "MLSERVER_METRICS_PORT")
     return (
         mlserver(workload, "mlserver", "MLServer"),

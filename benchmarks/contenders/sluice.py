@@ -10,6 +10,7 @@ from benchmarks.contenders.contender import ROOT, Contender
 from benchmarks.doors.dialects import OUR_MANY, OUR_ONE, V2, V2_BINARY
 from benchmarks.doors.door import Door
 from benchmarks.doors.grpc import GrpcDoor
+from benchmarks.doors.h2load import H2loadDoor
 from benchmarks.doors.http import HttpDoor
 from benchmarks.workload import MODELS, Workload
 
@@ -19,7 +20,12 @@ QUOTAS = {"requests": ["6000000/minute"], "rows": ["6000000000/minute"]}
 
 def sluices(workload: Workload, redis: str) -> tuple[Contender, ...]:
     """The full stack and what it is made of."""
-    grpc = {"grpc": GrpcDoor(MODELS["trees"].name)}
+    known = MODELS["trees"].name
+    grpc: dict[str, Any] = {
+        "command": ("-m", "app.rpc"),
+        "doors": {"grpc": GrpcDoor(known), "grpc_same": H2loadDoor(known)},
+        "ports": ("SLUICE_GRPC_PORT", "SLUICE_GRPC_METRICS_PORT"),
+    }
     return (
         sluice(workload, "sluice", "Sluice without keys and Redis"),
         sluice(
@@ -41,14 +47,8 @@ def sluices(workload: Workload, redis: str) -> tuple[Contender, ...]:
             needs=("redis",),
         ),
         sluice(workload, "sluice_uncached", "Sluice, SLUICE_CACHE=off", {"SLUICE_CACHE": "off"}),
-        sluice(
-            workload,
-            "sluice_grpc",
-            "Sluice over gRPC, without keys",
-            command=("-m", "app.rpc"),
-            doors=grpc,
-            ports=("SLUICE_GRPC_PORT", "SLUICE_GRPC_METRICS_PORT"),
-        ),
+        sluice(workload, "sluice_grpc", "Sluice over gRPC, without keys", **grpc),
+        sluice(workload, "sluice_grpc_uncached", "Sluice over gRPC, SLUICE_CACHE=off", {"SLUICE_CACHE": "off"}, **grpc),
     )
 
 

@@ -35,14 +35,17 @@ class GrpcDoor:
 
     def ask(self, port: int, values: NDArray[Any]) -> list[float]:
         """See ``Door``."""
+        return _probabilities(ModelInferResponse.FromString(self.answer(port, infer_request(self.model, values))))
+
+    def answer(self, port: int, message: bytes) -> bytes:
+        """What a message is answered with, as it is on the wire; raises as ``ask``."""
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             try:
-                raw = channel.unary_unary(METHOD)(infer_request(self.model, values), timeout=5)
+                return bytes(channel.unary_unary(METHOD)(message, timeout=5))
             except grpc.RpcError as error:
                 if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                     raise ConnectionError(error.details()) from None
                 raise AnswerWrong(f"{error.code().name}: {error.details()}") from None
-        return _probabilities(ModelInferResponse.FromString(raw))
 
     def load(self, port: int, load: Load) -> Figures:
         """See ``Door``. Of latencies the slower client's count."""

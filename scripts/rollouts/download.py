@@ -48,7 +48,15 @@ class FolderSource:
 
     def choose(self, name: str, version: str) -> str:
         """See ``Source.choose``."""
-        return _chosen(name, version, [it for model, it in self._repository.versions() if model == name])
+        versions = list(self._repository.versions())
+        models = list(dict.fromkeys(model for model, _ in versions))
+        if name not in models:
+            held = ", ".join(models) or "no model at all"
+            raise DownloadFailed(
+                f"{self._repository.root} holds {held}, and no {name}; name another place with --registry, or in the"
+                " deployment file"
+            )
+        return _chosen(name, version, [it for model, it in versions if model == name])
 
     def read(self, name: str, version: str, file: str, limit: int) -> bytes:
         """See ``Source.read``."""

@@ -197,6 +197,11 @@ def test_wrong_rank(tiny: Server, pixels: Any, says: str) -> None:
     assert tiny.post("/v1/models/image/predict", {"features": {"pixels": right}}).json()["prediction"] == 1
     answer = tiny.post("/v1/models/image/predict", {"instances": [{"pixels": right}, {"pixels": pixels}]})
     assert_refused(answer, 422, "instances[1].pixels", says)
+
+
+def test_a_lone_list_sent_bare(tiny: Server) -> None:
+    answer = tiny.post("/v1/models/image/predict", {"features": [0, 1, 0, 0, 0, 0]})
+    assert_refused(answer, 422, "features", "must hold one value, pixels (itself a list), not 6")
     assert_quick(tiny, answer)
 
 

@@ -1,5 +1,6 @@
 """Quotas over real sockets: exact over workers, machines and an absent Redis; addresses nobody can make up."""
 
+import json
 import os
 import signal
 import time
@@ -146,6 +147,13 @@ def test_an_untrusted_peer_cannot_change_its_address(
         lambda n: server.get("/v1/models", {"X-Forwarded-For": f"198.51.100.{n % 250}"}).status, 1000, TOGETHER
     )
     assert found == Counter({401: 100, 429: 900})
+    server.stop()
+    audit = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    told: Counter[str] = Counter()
+    for line in audit:
+        told[line["reason"]] += line.get("repeated", 1)
+    assert told == Counter(unauthenticated=100, quota=900), "in few lines, and none is lost"
+    assert len(audit) < 200
 
 
 def test_a_trusted_proxy_tells_callers_apart_by_the_last_hop_it_saw(start_server: StartServer, tmp_path: Path) -> None:
@@ -162,6 +170,9 @@ def test_a_trusted_proxy_tells_callers_apart_by_the_last_hop_it_saw(start_server
     made_up = [ask(f"203.0.113.{n}, 198.51.100.7") for n in range(10)]
     assert Counter(made_up) == Counter({401: 5, 429: 5}), "only the hop our proxy saw counts"
     assert ask("198.51.100.8") == 401
+    neighbours = [ask(f"2001:db8:0:1:{n}::{n}") for n in range(10)]
+    assert Counter(neighbours) == Counter({401: 5, 429: 5}), "one subscriber of IPv6 has all of a /64"
+    assert ask("2001:db8:0:2::1") == 401
 
 
 @pytest.mark.parametrize(("trusted", "admitted"), [("10.0.0.0/8", 5 - 1), (HOST, 5 - 1 + 1)])

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from xml.etree import ElementTree as ET
 
+import grpc
 import numpy as np
 import pytest
 
@@ -16,6 +19,7 @@ from benchmarks.contenders.contender import Contender
 from benchmarks.contenders.sluice import sluice
 from benchmarks.doors.dialects import MANY, ONE, V2, V2_BINARY, Dialect
 from benchmarks.doors.door import Load
+from benchmarks.doors.h2load import H2loadDoor
 from benchmarks.doors.http import HttpDoor
 from benchmarks.environment import Environment
 from benchmarks.progress import Progress
@@ -133,6 +137,26 @@ def test_a_refusal_is_an_error_and_no_answer(listener: Listener, tmp_path: Path)
     load = Load(rows=1, connections=1, seconds=1, number=1, distinct=0, folder=tmp_path)
     seen = HttpDoor("/somewhere", ONE).load(listener.server_address[1], load)
     assert (seen.requests, seen.errors > 10) == (0, True)
+
+
+def test_over_grpc_only_answers_count(tmp_path: Path) -> None:
+    """To the client a refusal looks like an answer: it is 200 for HTTP. Here every second one is a refusal."""
+    turns = count()
+
+    def behave(_: bytes, context: grpc.ServicerContext) -> bytes:
+        if next(turns) % 2:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "come again")
+        return b"an answer"
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    methods = {"ModelInfer": grpc.unary_unary_rpc_method_handler(behave)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("inference.GRPCInferenceService", methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    seen = H2loadDoor("any").load(port, Load(1, 2, 1, 1, 0, tmp_path))
+    server.stop(None).wait()
+    assert 10 < seen.requests == pytest.approx(seen.errors, abs=2)
+    assert 0 < seen.p50_ms <= seen.p95_ms <= seen.p99_ms
 
 
 def test_who_cannot_take_part_is_named_and_ends_nothing(race: tuple[Race, dict[str, Contender]]) -> None:

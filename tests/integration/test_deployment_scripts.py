@@ -15,6 +15,8 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from app.registry.repository import Repository
+from scripts.rollouts.download import source_of
+from scripts.rollouts.web import DownloadFailed
 from tests.client import message
 from tests.models import fragile, linear
 from tests.programs import HOST, ROOT, wait_until
@@ -156,6 +158,8 @@ def test_models_come_from_a_folder_or_over_http(tmp_path: Path, repository: Repo
             assert "has sha256" in _download(*words, "--version", "v9").stderr
         assert not (tmp_path / "to").exists()
         web.shutdown()
+    with pytest.raises(DownloadFailed, match="holds churn_predictor, and no churn; name another place"):
+        source_of(str(repository.root)).choose("churn", "latest")
 
 
 def _download(*words: str) -> "subprocess.CompletedProcess[str]":

@@ -249,6 +249,25 @@ def test_a_picture_in_one_input(tmp_path: Path, command: CommandLine, start_serv
     assert np.allclose(list(answer["probabilities"].values()), shares_of(scores)[0], atol=1e-5)
 
 
+def test_tokens_of_any_length_are_a_list(tmp_path: Path, command: CommandLine) -> None:
+    ids, mask = (helper.make_tensor_value_info(name, TensorProto.INT64, ["N", "length"]) for name in ("ids", "mask"))
+    nodes = [
+        helper.make_node("Mul", ["ids", "mask"], ["seen"]),
+        helper.make_node("Cast", ["seen"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers"], ["Y"], axes=[1], keepdims=1),
+    ]
+    answer = helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["N", 1])
+    made = helper.make_model(helper.make_graph(nodes, "tokens", [ids, mask], [answer]), ir_version=8)
+    made.opset_import[0].version = 17
+    rows = [["[4, 5, 6]", "[1, 1, 1]", 5], ["[7]", "[1]", 7], ["[2, 4]", "[1, 0]", 1]]
+    sample = write_csv(tmp_path / "texts.csv", ["ids", "mask", "y"], rows)
+    words = ["--sample", sample, "--target", "y"]
+    added = command.add(saved(tmp_path, made.SerializeToString()), "tokens", *words).json()
+    assert [(item["name"], item["shape"]) for item in added["features"]] == [("ids", [None]), ("mask", [None])]
+    assert added["golden_rows"] == 3
+    assert command.run("models", "verify", "tokens").status == 0
+
+
 def test_inputs_of_rank_one(tmp_path: Path, command: CommandLine, start_server: StartServer) -> None:
     nodes = [helper.make_node("Mul", ["width", "height"], ["area"])]
     model = graph(nodes, [("width", ["N"]), ("height", ["N"])], [("area", ["N"])])
@@ -300,6 +319,7 @@ def test_a_model_that_does_not_reproduce_leaves_nothing_behind(tmp_path: Path, c
     refused = command.add(saved(tmp_path, graph(nodes, [("X", ["N", 2])], [("Y", ["N", 2])])), "dice")
     assert refused.status == 1
     assert "golden row 0" in refused.err
+    assert "draws random numbers" in refused.err
     assert list(command.models.rglob("*")) == []
 
 
@@ -327,6 +347,8 @@ def test_versions_never_change(tmp_path: Path, command: CommandLine) -> None:
         (["--name", "n", "--version", "v1", "--features", "a,a"], 1, "named twice"),
         (["--name", "n", "--version", "v1", "--role", "Z=value"], 1, "the outputs are Y"),
         (["--name", "n", "--version", "v1", "--missing", "impute"], 1, "--sample"),
+        (["--name", "n", "--version", "v1", "--missing", "x01=nan"], 1, "no feature; did you mean 'x"),
+        (["--name", "n", "--version", "v1", "--enforce"], 1, "--enforce says something about a sample"),
         (["--name", "n", "--version", "v1", "--probability-name", "p"], 1, "two classes"),
         (["--name", "n", "--version", "v1", "--labels", "a,b,c"], 1, "1 columns, and there are 3 labels"),
         (["--name", "n", "--version", "v1", "--entity-key", "x0"], 1, "entity_key"),

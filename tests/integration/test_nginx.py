@@ -224,6 +224,18 @@ def test_too_many_from_one_address_are_refused_and_probes_are_not(behind: Server
         assert read_answer(other).status == 200, "another address has its own"
 
 
+def test_a_whole_64_of_ipv6_is_one_address(behind: Server, start_front: StartFront) -> None:
+    front = start_front([f"{HOST}:{behind.port}"], "--rate", "1", "--burst", "4", "--real-ip-from", HOST)
+
+    def count(address: str) -> int:
+        answers = [front.post(PREDICT, BODY, {"X-Forwarded-For": address.format(n)}) for n in range(1, 10)]
+        return [answer.status for answer in answers].count(200)
+
+    assert count("2001:db8:0:1:{0}::{0}") in (5, 6), "neighbours"
+    assert count("2001:db8:0:{}::1") == 9 - 1, "others, but for the one whose neighbours were many"
+    assert count("::ffff:198.51.100.{}") == 9, "IPv4 in the words of IPv6"
+
+
 class Deaf:
     """A server that reads each request and hangs up without an answer, as one that is killed does."""
 

@@ -14,7 +14,7 @@ from app.registry.repository import Repository
 from tests.gatehouse import guarded
 from tests.models import linear, slow
 from tests.programs import ROOT, wait_until
-from tests.servers import Server
+from tests.servers import Server, is_healthy
 
 
 class SageMaker(Server):
@@ -43,6 +43,12 @@ def test_sagemaker_serve(tmp_path: Path) -> None:
         answer = server.post("/invocations", b"1,2\n3,4\n", {"Content-Type": "text/csv", "Accept": "text/csv"})
         assert answer.body == b"5.5\r\n11.5\r\n"
         assert b"gunicorn" in Path(f"/proc/{server.pid}/cmdline").read_bytes(), "TERM reaches it"
+        assert is_healthy(server)
+        server.signal(signal.SIGSTOP)
+        for worker in server.workers:
+            os.kill(worker, signal.SIGKILL)
+        assert not is_healthy(server)
+        server.signal(signal.SIGCONT)
         assert server.stop() == 0
 
 
@@ -59,7 +65,10 @@ def test_sagemaker_listens_on_8080_without_being_told() -> None:
     script = (ROOT / "deploy/image/serve").read_text()
     assert 'PORT="${SAGEMAKER_BIND_TO_PORT:-8080}"' in script
     assert os.access(ROOT / "deploy/image/serve", os.X_OK)
-    assert "COPY deploy/image/serve /usr/local/bin/serve" in (ROOT / "Dockerfile").read_text()
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "COPY deploy/image/serve /usr/local/bin/serve" in dockerfile
+    assert "COPY deploy/image/healthy.py ./" in dockerfile
+    assert 'CMD ["python", "healthy.py"]' in dockerfile
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from app.rpc.protocol import open_inference_pb2 as pb
 from tests.models import linear, slow
 from tests.programs import ROOT, alive, wait_until
 from tests.rpc_server import RpcClient, RpcServer
+from tests.servers import is_healthy
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def test_each_process_listens_and_has_its_models(two: RpcServer) -> None:
     assert [listening(pid) for pid in two.workers] == [2, 2], "calls, and scrapes"
     assert listening(two.pid) == 0
     assert two.log.count('"event":"model_loaded"') == 2 * 2
+    assert is_healthy(two)
 
 
 def test_killed_processes_are_replaced_and_nobody_notices(two: RpcServer) -> None:

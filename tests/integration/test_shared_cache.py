@@ -147,13 +147,15 @@ def test_another_models_entry_under_our_key_is_a_miss(pair: Pair) -> None:
     assert source(ask(pair.other, *row)) == "miss"
 
 
-def test_an_entry_sealed_with_another_secret_is_a_miss(pair: Pair, tmp_path: Path) -> None:
+def test_servers_with_another_secret_neither_read_nor_replace_our_entries(pair: Pair, tmp_path: Path) -> None:
     row, _ = _remembered(pair)
     (tmp_path / "models").mkdir()
     linear().add(Repository(tmp_path / "models"))
     env = shared_by(pair.redis, SLUICE_CACHE_SECRET="another") | deployment(tmp_path, "cache: {l1: off, l2: on}\n")
     with Server(tmp_path / "stranger", env, tmp_path / "models") as stranger:
         assert source(ask(stranger, *row)) == "miss"
+        wait_until(lambda: source(ask(stranger, *row)) == "hit-l2", 5, "an entry of its own")
+    assert source(ask(pair.other, *row)) == "hit-l2"
 
 
 def test_what_redis_remembers_is_what_was_computed(pair: Pair) -> None:

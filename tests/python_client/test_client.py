@@ -149,10 +149,19 @@ def test_models_that_are_not_there(client: Client, name: str) -> None:
 def test_values_that_cannot_be_sent(client: Client) -> None:
     with pytest.raises(TypeError, match="a value of object cannot be sent"):
         client.predict("churn", PERSON | {"age": object()})
-    with pytest.raises(ValueError, match="Out of range float"):
+    with pytest.raises(ValueError, match="an infinite number"):
         client.predict("churn", PERSON | {"age": float("inf")})
     with pytest.raises(TypeError, match="exactly one"):
         client.predict("churn")  # type: ignore[call-overload]
+    for row in ("1,2", 3):
+        with pytest.raises(TypeError, match="a row is a mapping or a list of values, not"):
+            client.predict("churn", row)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", ""])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(ValueError, match=r"write http://host:port"):
+        Client(url)
 
 
 def test_what_the_server_says_of_itself(client: Client) -> None:

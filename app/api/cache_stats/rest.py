@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import Blueprint, g
+from flask import Blueprint
 
 from app.api.access import about_every_model, needs
 from app.api.asking import may_see
 from app.api.bodies import read_json
 from app.api.cache_stats.schemas import CacheStatsSchema, ClearedSchema, WarmedSchema
+from app.api.current import current_visit
 from app.api.json import json_response
 from app.api.prediction.schemas import open_envelope
 from app.services import services
@@ -50,6 +51,6 @@ def _warmed(name: str, version: str | None) -> Any:
     here = services()
     entity_key = here.registry.version(name, version).manifest.entity_key
     envelope = open_envelope(read_json(here.max_body_bytes), entity_key, here.max_rows)
-    warmed = here.warm(Request(name, version, envelope.instances), g.caller)
+    warmed = here.warm(Request(name, version, envelope.instances), current_visit().caller)
     body = {"model": name, "model_version": warmed.version, "warmed": warmed.rows, "tiers": warmed.tiers}
     return json_response(WarmedSchema().dump(body))

@@ -64,6 +64,9 @@ class CacheStatsSchema(FiguresSchema):
 
     scope = fields.String(required=True)
     workers = fields.Integer(required=True)
+    unreadable = fields.Integer(
+        required=True, metadata={"description": "records in Redis under our names that are none of ours"}
+    )
     state = fields.String(required=True)
     degraded = fields.String(required=True, allow_none=True)
     store = fields.Nested(StoreSchema, required=True, allow_none=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,16 +17,20 @@ _TAKES = {"BOOL": frozenset({bool}), "BYTES": frozenset({str})}
 _WORDS = {"BOOL": "true or false", "BYTES": "a string"}
 _NULL = type(None)
 
+Values = TypeVar("Values", list[Any], Array)
+
 
 def from_json(data: Any, datatype: str, shape: tuple[int, ...], path: str, *, numbers: bool = False) -> Array:
     """The array those values stand for; floats with every digit that was written, as ``Tensors.declared`` has it.
 
-    ``numbers`` says that they are known to be numbers, which spares looking at each. null is a missing value: NaN in
-    floats, None in an array of objects otherwise.
+    ``numbers`` says that they are known to be numbers, which spares looking at each; ``data`` may also be an array of
+    them already, flat or in that shape. null is a missing value: NaN in floats, None in an array of objects otherwise.
 
     Raises:
         InvalidInput: another number of values than the shape has, or a value that the datatype cannot hold.
     """
+    if isinstance(data, np.ndarray):
+        return _floats(_counted(data.ravel(), shape, path), _NUMBERS, datatype, shape, path)
     flat = _flat(data, shape, path)
     if numbers and datatype.startswith("FP") and type(next(iter(flat), None)) in _NUMBERS:
         with suppress(TypeError, ValueError):  # lists or objects among them, which are named below
@@ -50,9 +54,7 @@ def _flat(data: Any, shape: tuple[int, ...], path: str) -> list[Any]:
     if type(data) is not list:
         raise InvalidInput({path: ["must be a list"]})
     if not data or type(data[0]) is not list:
-        if len(data) != prod(shape):
-            raise InvalidInput({path: [f"holds {len(data)} values; the shape stands for {prod(shape)}"]})
-        return data
+        return _counted(data, shape, path)
     flat: list[Any] = [data]
     for axis, length in enumerate(shape):
         if set(map(type, flat)) != {list} or set(map(len, flat)) != {length}:
@@ -63,8 +65,16 @@ def _flat(data: Any, shape: tuple[int, ...], path: str) -> list[Any]:
     return flat
 
 
-def _floats(flat: list[Any], types: Collection[type], datatype: str, shape: tuple[int, ...], path: str) -> Array:
-    array: Array = np.array(
+def _counted(flat: Values, shape: tuple[int, ...], path: str) -> Values:
+    if len(flat) != prod(shape):
+        raise InvalidInput({path: [f"holds {len(flat)} values; the shape stands for {prod(shape)}"]})
+    return flat
+
+
+def _floats(
+    flat: list[Any] | Array, types: Collection[type], datatype: str, shape: tuple[int, ...], path: str
+) -> Array:
+    array: Array = np.asarray(
         [np.nan if value is None else value for value in flat] if _NULL in types else flat, np.float64
     )
     if datatype != "FP64":

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from time import perf_counter
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from app.api.access import needs, public
 from app.api.asking import ask, default_model, known
 from app.api.bodies import Body, read_json
+from app.api.current import current_visit
 from app.api.freshness import tell_source
 from app.api.json import json_response
 from app.api.platforms.formats import Asked, as_predictions, open_invocation, open_score
@@ -78,7 +79,7 @@ def _answer(open_body: Opener) -> Response:
     entities = asked.envelope.entities
     started = perf_counter()
     prediction = ask(name, None, asked.envelope.instances, entities[0] if entities else None)
-    g.run_ms = (perf_counter() - started) * 1000
+    current_visit().run_ms = (perf_counter() - started) * 1000
     answer = _written(prediction, asked, manifest.entity_key)
     tell_source(answer, prediction)
     return answer

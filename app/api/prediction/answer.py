@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response
 
-from app.api.current import current_g
+from app.api.current import current_visit
 from app.api.json import json_response
 from app.api.prediction.schemas import Envelope
 from app.api.tables import JSON, as_table, wanted_form
@@ -35,5 +35,5 @@ def _body(prediction: Prediction, answers: list[dict[str, Any]], single: bool) -
         "model": prediction.model,
         "model_version": prediction.version,
         "cached": prediction.cached,
-        "request_id": current_g().request_id,
+        "request_id": current_visit().request_id,
     }

@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from app.api.bodies import Body
+from app.api.loading import load
 from app.tensors import Columns, Instances, Records, Rows
 
 FORMS = ("features", "instances", "columns")
@@ -146,8 +147,7 @@ def _checked(schema: Schema, data: dict[str, Any], entity_key: str | None) -> di
             return {name: known[name].deserialize(value, name, data) for name, value in data.items()}
         except ValidationError:
             pass  # the schema says it again, with the key's name
-    checked: dict[str, Any] = schema.load(data)
-    return checked
+    return load(schema, data)
 
 
 def _single_entity(data: Mapping[str, Any], features: Any, entity_key: str | None) -> list[Any]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from app.api.access import needs
 from app.api.bodies import read_json
+from app.api.current import current_visit
 from app.api.json import json_response
+from app.api.loading import load
 from app.api.rollouts.schemas import RolloutRequestSchema, RolloutsSchema, rollout_body, verdict_body
 from app.errors import TrafficConflict
 from app.routing.plan import Traffic
@@ -31,7 +33,7 @@ def show(name: str) -> Response:
 def start(name: str) -> Response:
     """Begin; everything that has no say in the body has a default."""
     default = _default(name)
-    data = RolloutRequestSchema().load(read_json(services().max_body_bytes).data)
+    data = load(RolloutRequestSchema(), read_json(services().max_body_bytes).data)
     desk = services().routing.desk
     held = desk.held(name)
     stable = max(held.plan.weights, key=lambda version: held.plan.weights[version]) if held else default
@@ -53,7 +55,7 @@ def abort(name: str) -> Response:
 
 
 def _ended(name: str, state: RolloutState) -> Response:
-    return _answer(name, services().routing.desk.end(name, _default(name), state, g.caller.subject))
+    return _answer(name, services().routing.desk.end(name, _default(name), state, current_visit().caller.subject))
 
 
 def _default(name: str) -> str:
@@ -78,7 +80,7 @@ def _rollout(name: str, stable: str, data: Mapping[str, Any]) -> Rollout:
         data["interval_s"],
         thresholds,
         data["dry_run"],
-        by=g.caller.subject,
+        by=current_visit().caller.subject,
     )
 
 

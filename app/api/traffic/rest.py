@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from app.api.access import needs
 from app.api.bodies import read_json
+from app.api.current import current_visit
 from app.api.json import json_response
+from app.api.loading import load
 from app.api.traffic.schemas import PlanSchema, TrafficSchema, traffic_body
 from app.errors import InvalidInput, TrafficConflict
 from app.routing.plan import WHOLE, Plan, Traffic, shares
@@ -33,7 +35,7 @@ def show(name: str) -> Response:
 def replace(name: str) -> Response:
     """Another plan. 100 percent for one version is a blue-green switch."""
     default = default_version(name)
-    plan = _plan(name, PlanSchema().load(read_json(services().max_body_bytes).data))
+    plan = _plan(name, load(PlanSchema(), read_json(services().max_body_bytes).data))
     return _answer(name, services().routing.desk.set_plan(name, default, plan, seen_generation()))
 
 
@@ -42,7 +44,8 @@ def replace(name: str) -> Response:
 def roll_back(name: str) -> Response:
     """The plan before; a rollout that is running is aborted."""
     default = default_version(name)
-    return _answer(name, services().routing.desk.roll_back(name, default, g.caller.subject, seen_generation()))
+    caller = current_visit().caller
+    return _answer(name, services().routing.desk.roll_back(name, default, caller.subject, seen_generation()))
 
 
 def default_version(name: str) -> str:
@@ -90,7 +93,7 @@ def _plan(name: str, data: Mapping[str, Any]) -> Plan:
         data["variants"],
         {version: round(share * 100) for version, share in data["shadow"].items() if share},
         data["note"],
-        g.caller.subject,
+        current_visit().caller.subject,
     )
 
 

@@ -9,6 +9,8 @@ from app.registry.loading import RuntimeLoader, load_version
 from app.registry.repository import Repository
 from app.runtimes.base import RuntimeFailed
 
+_RANDOM = ". A model that draws random numbers cannot be checked; export it for inference."
+
 
 def add_version(repository: Repository, intake: Intake, load_runtime: RuntimeLoader) -> Path:
     """Write the version, then read it back, load and verify it; its folder. What fails is taken away again.
@@ -29,5 +31,6 @@ def add_version(repository: Repository, intake: Intake, load_runtime: RuntimeLoa
         load_version(repository, load_runtime, manifest.name, manifest.version)
     except (ModelRefused, RuntimeFailed) as error:
         repository.remove(manifest.name, manifest.version)
-        raise IntakeRefused(f"Written, but not what was meant, and taken away again: {error}") from None
+        advice = _RANDOM if str(error).startswith("golden row") else ""
+        raise IntakeRefused(f"Written, but not what was meant, and taken away again: {error}{advice}") from None
     return folder

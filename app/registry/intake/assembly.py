@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from app.errors import InvalidInput, ModelFailed, ModelRefused
+from app.registry.intake.candidate import load_candidate
 from app.registry.intake.columns import Column, find_columns
 from app.registry.intake.external import digests, read_external
-from app.registry.intake.golden import choose, golden_candidates, record_golden, spread
+from app.registry.intake.golden import alike, choose, golden_candidates, record_golden, spread
 from app.registry.intake.graph import GraphFacts, read_graph
 from app.registry.intake.options import IntakeRefused, Options
 from app.registry.intake.policies import Policies
@@ -23,7 +24,7 @@ from app.registry.intake.synthetic import first_row, rows_the_model_takes
 from app.registry.loading import RuntimeLoader
 from app.registry.manifest import Manifest, Output, dump_manifest, parse_manifest
 from app.registry.version import ServedVersion
-from app.runtimes.base import Runtime, RuntimeFailed
+from app.runtimes.base import Runtime
 from app.tensors import Array
 
 PROBED_ROWS = 200
@@ -59,7 +60,7 @@ def take_in(model: bytes, folder: Path, options: Options, sample: Sample | None,
     """
     facts = read_graph(model)
     external = read_external(folder, facts.external)
-    runtime = _load(load_runtime, model, external)
+    runtime = load_candidate(load_runtime, model, external)
     columns = find_columns(runtime.inputs, options, sample)
     draft = _draft(model, external, facts, runtime, columns, options)
     try:
@@ -69,13 +70,6 @@ def take_in(model: bytes, folder: Path, options: Options, sample: Sample | None,
     except ModelFailed as error:
         raise IntakeRefused(f"The model fails on what it should take: {error.reason}") from None
     return Intake(manifest, model, external, notes)
-
-
-def _load(load_runtime: RuntimeLoader, model: bytes, external: Mapping[str, bytes]) -> Runtime:
-    try:
-        return load_runtime(model, external, "")
-    except RuntimeFailed as error:
-        raise IntakeRefused(f"onnxruntime does not load this file: {error}") from None
 
 
 def _draft(
@@ -144,7 +138,7 @@ def _words_of(columns: Sequence[Column], facts: GraphFacts) -> dict[str, tuple[s
 
 
 def _sample_rows(columns: Sequence[Column], probe: Probe) -> list[Row]:
-    """Rows spread over the sample, gaps filled, that get an answer; empty without a sample.
+    """Rows spread over the sample, gaps filled, that get an answer together; empty without a sample.
 
     Raises:
         IntakeRefused: the model takes none of them.
@@ -158,7 +152,7 @@ def _sample_rows(columns: Sequence[Column], probe: Probe) -> list[Row]:
     taken = [row for row in rows if probe.takes(row)]
     if rows and not taken:
         raise IntakeRefused(f"The model gives no answer for the rows of the sample: {probe.fault(rows[0])}")
-    return taken
+    return alike(taken)
 
 
 def _numbers(outputs: Mapping[str, Array]) -> list[Array]:
@@ -215,7 +209,7 @@ def _with_golden(manifest: Manifest, runtime: Runtime, rows: Sequence[Row]) -> M
     good = choose([row for row in rows if probe.takes(row)])
     version = ServedVersion(manifest, runtime)
     if good:
-        _check_answers(probe, version, good)
+        _check_answers(probe, version, alike(good))
     finished = replace(manifest, golden=record_golden(version, good))
     return parse_manifest(dump_manifest(finished))
 
@@ -241,5 +235,6 @@ def _check_rows(outputs: Mapping[str, Array], rows: int) -> None:
     if crooked is not None:
         raise IntakeRefused(
             f"The output '{crooked}' has shape {outputs[crooked].shape} for {rows} rows: its first axis is"
-            " not the row. Export the model with a batch axis on every output."
+            " not the row. Export the model with a batch axis on every output, or cut this one off"
+            " (onnx.utils.extract_model)."
         )

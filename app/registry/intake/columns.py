@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from statistics import fmean, median
 from typing import Any
 
@@ -76,9 +77,11 @@ def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample 
         IntakeRefused: the names, the sample and the inputs do not fit together.
     """
     named = list(options.features) or (_candidates(options, sample) if sample else [])
-    slots = find_slots(inputs, len(named) or None)
+    slots = find_slots(inputs, named)
     names = name_slots(slots, named, in_order=bool(options.features))
+    _check_policies(names, options)
     if sample is None:
+        _check_no_sample_needed(options)
         return [Column(name, slot) for name, slot in zip(names, slots, strict=True)]
     _check_all_used(names, options, sample)
     return [
@@ -90,6 +93,21 @@ def _candidates(options: Options, sample: Sample) -> list[str]:
     """The sample's columns less those that a person has said are no features."""
     others = {options.entity_key, options.target, *options.ignore}
     return [name for name in sample.columns if name not in others]
+
+
+def _check_policies(names: Sequence[str], options: Options) -> None:
+    strange = next((name for name in options.missing if name not in names), None)
+    if strange is not None:
+        near = get_close_matches(strange, names, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(list(names)[:20])}."
+        raise IntakeRefused(f"--missing names '{strange}', which is no feature; {hint}")
+
+
+def _check_no_sample_needed(options: Options) -> None:
+    told = {"--target": options.target, "--ignore": options.ignore, "--enforce": options.enforce}
+    useless = next((option for option, value in told.items() if value), None)
+    if useless is not None:
+        raise IntakeRefused(f"{useless} says something about a sample; give one with --sample.")
 
 
 def _check_all_used(names: Sequence[str], options: Options, sample: Sample) -> None:

@@ -52,6 +52,15 @@ def spread(rows: Sequence[Row], wanted: int) -> list[Row]:
     return list(rows[::step][:wanted])
 
 
+def alike(rows: Sequence[Row]) -> list[Row]:
+    """Those that can stand in one request with the first: its lists are as long."""
+    return [row for row in rows if _shapes(row) == _shapes(rows[0])]
+
+
+def _shapes(row: Row) -> list[tuple[int, ...]]:
+    return [np.shape(value) for value in row.values() if isinstance(value, list)]
+
+
 def _outputs(version: ServedVersion, row: Mapping[str, Any]) -> dict[str, Any]:
     feed, _ = version.encoder.encode(Records([row], "features"))
     return {name: array[:1].tolist()[0] for name, array in version.run(feed).items()}

@@ -45,15 +45,21 @@ def read_graph(model: bytes) -> GraphFacts:
     try:
         proto = onnx.load_model_from_string(model)
     except DecodeError:
-        raise IntakeRefused("This is no ONNX file; export the model to ONNX first.") from None
+        raise IntakeRefused("This is no ONNX file, or not a whole one; export the model to ONNX first.") from None
     if not proto.graph.node:
         raise IntakeRefused("This is no ONNX model: it holds no graph. Export the model to ONNX first.")
     return GraphFacts(
         labels=_Labels(proto.graph).find(),
         words=tuple(_words(proto.graph)),
         external=tuple(sorted(_external(proto))),
-        producer=" ".join(part for part in (proto.producer_name, proto.producer_version) if part),
+        producer=_producer(proto),
     )
+
+
+def _producer(proto: onnx.ModelProto) -> str:
+    """Name and version of what wrote the file; a version of several lines is a build log."""
+    version = proto.producer_version if proto.producer_version.isprintable() else ""
+    return f"{proto.producer_name} {version}".strip()
 
 
 class _Labels:

@@ -43,8 +43,7 @@ def read_sample(path: Path) -> Sample:
 
 def _parse(lines: Iterator[list[str]], file: str) -> Sample:
     header = next(lines, [])
-    if not header or not all(header) or len(set(header)) != len(header):
-        raise IntakeRefused(f"The first line of {file} must name every column, each differently.")
+    _check_header(header, file)
     rows: list[list[str]] = []
     for number, line in enumerate(filter(None, lines), start=2):
         if len(line) != len(header):
@@ -55,6 +54,18 @@ def _parse(lines: Iterator[list[str]], file: str) -> Sample:
     if not rows:
         raise IntakeRefused(f"{file} has no rows under its header.")
     return Sample(dict(zip(header, zip(*rows, strict=True), strict=True)), len(rows), len(rows) < MAX_ROWS)
+
+
+def _check_header(header: Sequence[str], file: str) -> None:
+    """Say what a header without names, or of one long name, most likely is."""
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), None)):
+        raise IntakeRefused(f"{file} is separated by {other!r}; write it with commas.")
+    if header and not header[0] and all(header[1:]):
+        raise IntakeRefused(
+            f"The first column of {file} has no name; if it numbers the rows, write it without (index=False)."
+        )
+    if not header or not all(header) or len(set(header)) != len(header):
+        raise IntakeRefused(f"The first line of {file} must name every column, each differently.")
 
 
 def typed(cells: Sequence[str], name: str, slot: Slot) -> list[Any]:

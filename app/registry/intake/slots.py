@@ -24,33 +24,38 @@ class Slot:
     named: str | None = None
 
 
-def find_slots(inputs: Sequence[TensorSpec], columns: int | None) -> list[Slot]:
-    """All places in the order of the inputs. ``columns`` is how many are wanted, None where nobody has said.
+def find_slots(inputs: Sequence[TensorSpec], named: Sequence[str]) -> list[Slot]:
+    """All places in the order of the inputs. ``named`` are the features that are wanted, empty where nobody has said.
 
     Raises:
         IntakeRefused: an input is of a kind that is not served, or its width is anybody's guess.
     """
     for item in inputs:
         _check_kind(item)
-    free = [item for item in inputs if len(item.shape) == 2 and item.shape[1] is None]
+    free = [item for item in inputs if _is_open(item) and not _is_list(item, named)]
     if not free:
-        return [slot for item in inputs for slot in _places(item, item.shape[-1], columns)]
-    others = sum(len(_places(item, item.shape[-1], columns)) for item in inputs if item not in free)
-    if columns is None or len(free) > 1 or columns <= others:
-        raise IntakeRefused(f"The input '{free[0].name}' says not how many columns it has; name them with --features.")
-    return [slot for item in inputs for slot in _places(item, item.shape[-1] or columns - others, columns)]
+        return [slot for item in inputs for slot in _places(item, item.shape[-1], named)]
+    others = sum(len(_places(item, item.shape[-1], named)) for item in inputs if item not in free)
+    if len(free) > 1 or len(named) <= others:
+        raise IntakeRefused(
+            f"The input '{free[0].name}' says not how many columns it has; name them with --features, or name the input"
+            " itself if each row brings a list of any length for it."
+        )
+    return [slot for item in inputs for slot in _places(item, item.shape[-1] or len(named) - others, named)]
 
 
 def name_slots(slots: Sequence[Slot], columns: Sequence[str], in_order: bool) -> list[str]:
     """A name for each place: by name where the file names it too, in order for the columns of a matrix.
 
-    ``in_order`` says that a person has put the names in order, so names in the file do not matter.
+    ``in_order`` says that a person has put the names in order, so names in the file do not matter unless they are
+    the same ones.
 
     Raises:
         IntakeRefused: too many or too few names.
     """
     if not columns:
         return _invented(slots)
+    in_order = in_order and {slot.named for slot in slots} != set(columns)
     if in_order or len({slot.input for slot in slots}) == 1:
         return _ordered(slots, columns)
     found = {slot.named: _match(slot.named, columns) for slot in slots if slot.named is not None}
@@ -62,16 +67,28 @@ def name_slots(slots: Sequence[Slot], columns: Sequence[str], in_order: bool) ->
     return [next(rest) if slot.named is None else found[slot.named] for slot in slots]
 
 
-def _places(item: TensorSpec, width: int | None, columns: int | None) -> list[Slot]:
+def _is_open(item: TensorSpec) -> bool:
+    return len(item.shape) == 2 and item.shape[1] is None
+
+
+def _is_list(item: TensorSpec, named: Sequence[str]) -> bool:
+    """Whether an input of open width takes one list a row: because a person says so, or as tokens do."""
+    return _is_open(item) and (item.name in named if named else "int" in item.dtype)
+
+
+def _places(item: TensorSpec, width: int | None, named: Sequence[str]) -> list[Slot]:
     plain = 1 if len(item.shape) == 1 else width or 1
-    if len(item.shape) > 2 or (plain > WIDEST and (columns or 0) < plain):
+    if len(item.shape) > 2 or _is_list(item, named) or (plain > WIDEST and len(named) < plain):
         return [Slot(item.name, item.dtype, item.shape[1:], item.name)]
     return [Slot(item.name, item.dtype, (), item.name if plain == 1 else None)] * plain
 
 
 def _check_kind(item: TensorSpec) -> None:
     if item.dtype not in NUMPY_DTYPES:
-        raise IntakeRefused(f"The input '{item.name}' is of type {item.dtype}; export the model with plain tensors.")
+        raise IntakeRefused(
+            f"The input '{item.name}' is of type {item.dtype}; export the model with tensors of numbers (float32 and"
+            " float16 among them, bfloat16 not), truth values or text."
+        )
     if not item.shape:
         raise IntakeRefused(f"The input '{item.name}' has no axis for rows; export it with a batch axis.")
 

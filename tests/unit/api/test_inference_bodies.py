@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api import long_lists
 from app.api.bodies import Body, parse_object
+from app.api.inference.bodies import parse_request
 from app.api.inference.envelope import open_request
 from app.errors import InvalidInput
 
@@ -40,8 +42,30 @@ def test_a_proof_changes_no_verdict(tensors: list[tuple[Any, str, bool]]) -> Non
         else {"data": data, "name": f"x{at}", "datatype": kind, "shape": [len(data)]}
         for at, (data, kind, last) in enumerate(tensors)
     ]
-    body = parse_object(orjson.dumps({"inputs": inputs}))
-    assert verdict(body) == verdict(Body(body.data, body.numbers_only))
+    raw = orjson.dumps({"inputs": inputs})
+    body = parse_object(raw)
+    plain = verdict(Body(body.data, body.numbers_only))
+    assert verdict(body) == plain
+    with pytest.MonkeyPatch.context() as short_ones_too:
+        short_ones_too.setattr(long_lists, "SHORTEST", 2)
+        assert verdict(parse_request(raw)) == plain
+
+
+def test_a_long_list_becomes_an_array() -> None:
+    values = [[at + 0.1, at] for at in range(1000)]
+    for data, read in ((values, [1000, 2]), ([value for row in values for value in row], [2000])):
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1000, 2], "data": data}
+        body = parse_request(orjson.dumps({"inputs": [tensor]}))
+        assert list(body.data["inputs"][0]["data"].shape) == read
+        tensors, _ = open_request(body, memoryview(b""), 1000)
+        assert tensors.columns["x"].tolist() == values
+
+
+@pytest.mark.parametrize("change", [{"datatype": "INT32"}, {"shape": [1001]}, {"shape": [500, 2, 1]}, {"data": None}])
+def test_what_does_not_fit_is_judged_as_ever(change: dict[str, Any]) -> None:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1000], "data": [0.25] * 1000} | change
+    raw = orjson.dumps({"inputs": [tensor]})
+    assert verdict(parse_request(raw)) == verdict(parse_object(raw))
 
 
 @pytest.mark.parametrize("data", [[{"data": [1]}], [1, {"data": [2]}], [1, [2]], [[1]], [[1], [2, 3]]])

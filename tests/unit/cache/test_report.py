@@ -1,9 +1,12 @@
 """What workers tell one another through shared state: counters, pages, clears; and what is cleaned up."""
 
+import time
 from pathlib import Path
 
+import orjson
 import pytest
 
+from app.api.cache_stats.schemas import CacheStatsSchema
 from app.cache import upkeep
 from app.cache.book import Plan
 from app.cache.figures import verdict
@@ -121,11 +124,53 @@ def test_nothing_is_lost_while_the_store_is_away(redis_server: RedisServer) -> N
     assert (healed["cache_hits"], healed["cache_misses"], healed["degraded"]) == (1, 1, None)
 
 
-def test_a_page_that_is_none_is_passed_over(tmp_path: Path) -> None:
+_TIER = {
+    "mode": "auto", "active": True, "weighed": True, "hit": 0.9, "compute_s": 5e-3, "saved_s": 4.5e-3,
+    "spent_s": 3e-6, "trifle_s": 5e-5,
+}  # fmt: skip
+_VERSION = {"entries": 1, "bytes": 2, "likeness": None, "l1": _TIER, "l2": _TIER}
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        None,
+        [],
+        {"linear": _VERSION},
+        {"linear/v1": None},
+        {"linear/v1": {}},
+        {"linear/v1": _VERSION | {"entries": "1"}},
+        {"linear/v1": _VERSION | {"bytes": 1e300}},
+        {"linear/v1": _VERSION | {"likeness": [1]}},
+        {"linear/v1": _VERSION | {"l1": None}},
+        {"linear/v1": _VERSION | {"l2": _TIER | {"hit": None}}},
+        {"linear/v1": _VERSION | {"l2": _TIER | {"spent_s": 1e300}}},
+        {"linear/v1": _VERSION | {"l2": {"mode": "auto"}}},
+        {"linear/v1": _VERSION | {"l2": _TIER | {"why": 5}}},
+    ],
+)
+def test_a_page_that_is_none_is_passed_over_and_counted(tmp_path: Path, versions: object) -> None:
     state = MemoryState(tmp_path)
     _, report = _worker(state)
-    state.put(upkeep.WORKERS, {"a": b"rubbish", "b": b"{}", "c": b"[1]"})
-    assert report.summary()["workers"] == 1
+    good = {"at": time.time(), "versions": {"linear/v1": _VERSION}}
+    bad = [b"rubbish", b"{}", b"[1]", b'{"at": true, "versions": {}}', orjson.dumps(good | {"versions": versions})]
+    state.put(upkeep.WORKERS, {"good": orjson.dumps(good)} | {f"bad {at}": record for at, record in enumerate(bad)})
+    summary = CacheStatsSchema().dump(report.summary())
+    assert (summary["workers"], summary["unreadable"]) == (2, 5)
+    assert summary["models"][0]["tiers"]["l1"]["entries"] == 1
+    upkeep.Upkeep(cache_of(), state).run()
+    assert len(state.records(upkeep.WORKERS)) == 2
+
+
+def test_counts_and_clears_that_are_none_are_passed_over(tmp_path: Path) -> None:
+    state = MemoryState(tmp_path)
+    cache, report = _worker(state)
+    foreign = {"linear/v1|hit-l1_bx": 1, "linear/v1|miss_b99999": 1, "nonsense": 1, "linear|miss": 1, "a/b|miss": 1e300}
+    state.add(upkeep.COUNTS, {"linear/v1|miss": 3} | foreign)
+    state.put(EPOCH, {"n": b"9" * 5000})
+    summary = report.summary()
+    assert (summary["cache_misses"], summary["unreadable"], len(summary["models"])) == (3, 5, 1)
+    assert cache.epoch == 0
 
 
 def test_workers_that_are_gone_are_forgotten(tmp_path: Path) -> None:
@@ -160,24 +205,18 @@ def test_idle_versions_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     assert cache.books() == []
 
 
-_STANDING = {
-    "mode": "auto", "active": True, "weighed": True, "hit": 0.9, "compute_s": 5e-3, "saved_s": 4.5e-3,
-    "spent_s": 3e-6, "trifle_s": 5e-5,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("standings", "words"),
     [
         ([], "nobody has asked lately"),
-        ([_STANDING], "pays: a lookup costs 3.0 us and saves 4,500.0 us (90% hits x 5,000.0 us of computing)"),
-        ([_STANDING | {"active": False}], "does not pay, bypassed and probed now and then"),
-        ([_STANDING, _STANDING | {"active": False}], "pays in 1 of 2 workers"),
-        ([_STANDING | {"saved_s": 0.0}], "kept, for it costs next to nothing beside computing"),
-        ([_STANDING | {"saved_s": 0.0, "trifle_s": 0.0}], "about even"),
-        ([_STANDING | {"weighed": False}], "tried out; not weighed yet"),
-        ([_STANDING | {"mode": "off"}], "forced off in the deployment file"),
-        ([_STANDING | {"mode": "off", "why": "there is no Redis"}], "there is no Redis"),
+        ([_TIER], "pays: a lookup costs 3.0 us and saves 4,500.0 us (90% hits x 5,000.0 us of computing)"),
+        ([_TIER | {"active": False}], "does not pay, bypassed and probed now and then"),
+        ([_TIER, _TIER | {"active": False}], "pays in 1 of 2 workers"),
+        ([_TIER | {"saved_s": 0.0}], "kept, for it costs next to nothing beside computing"),
+        ([_TIER | {"saved_s": 0.0, "trifle_s": 0.0}], "about even"),
+        ([_TIER | {"weighed": False}], "tried out; not weighed yet"),
+        ([_TIER | {"mode": "off"}], "forced off in the deployment file"),
+        ([_TIER | {"mode": "off", "why": "there is no Redis"}], "there is no Redis"),
     ],
 )
 def test_verdicts_are_plain_words(standings: list[dict[str, object]], words: str) -> None:

@@ -12,7 +12,7 @@ from app.registry.intake.options import IntakeRefused
 from tests.models import columns, external
 
 
-def model(nodes: Sequence[Any], output: str, tables: Sequence[Any] = ()) -> bytes:
+def model(nodes: Sequence[Any], output: str, tables: Sequence[Any] = (), version: str = "1") -> bytes:
     made = helper.make_graph(
         nodes,
         "made",
@@ -20,7 +20,7 @@ def model(nodes: Sequence[Any], output: str, tables: Sequence[Any] = ()) -> byte
         [helper.make_tensor_value_info(output, TensorProto.INT64, [None])],
         list(tables),
     )
-    return bytes(helper.make_model(made, producer_name="hand", producer_version="1").SerializeToString())
+    return bytes(helper.make_model(made, producer_name="hand", producer_version=version).SerializeToString())
 
 
 def linear(attribute: str, labels: Sequence[Any], outputs: Sequence[str]) -> Any:
@@ -56,7 +56,9 @@ def test_numbers_that_an_argmax_does_not_choose_among_are_no_labels() -> None:
 
 def test_words_and_the_producer() -> None:
     assert read_graph(columns().model).words == (("Oslo", "Bern"),)
-    assert read_graph(model([helper.make_node("ArgMax", ["X"], ["label"])], "label")).producer == "hand 1"
+    argmax = [helper.make_node("ArgMax", ["X"], ["label"])]
+    assert read_graph(model(argmax, "label")).producer == "hand 1"
+    assert read_graph(model(argmax, "label", version="1\nbuilt by hand\n")).producer == "hand"
 
 
 def test_weights_kept_elsewhere_are_found_in_graphs_inside_graphs() -> None:

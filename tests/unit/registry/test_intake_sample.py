@@ -34,6 +34,8 @@ def test_columns_keep_their_cells_in_order(tmp_path: Path) -> None:
         ("a,b\n", "no rows"),
         ("a,a\n1,2\n", "each differently"),
         ("a,\n1,2\n", "name every column"),
+        (",a\n0,1\n", r"first column of sample.csv has no name.*index=False"),
+        ("a;b\n1;2\n", "separated by ';'; write it with commas"),
         ("a,b\n1,2\n1\n", "row 3: 1 cells under 2 columns"),
         (b"a\n\xff\n", "UTF-8"),
         ('a\n"open\n', "CSV"),

@@ -17,43 +17,54 @@ GROUPS = [spec("numbers", None, 2), spec("word", None, 1, dtype="string")]
 
 
 def test_a_matrix_has_a_place_for_each_column() -> None:
-    assert find_slots(MATRIX, None) == [Slot("X", "float32")] * 3
+    assert find_slots(MATRIX, []) == [Slot("X", "float32")] * 3
 
 
 def test_an_input_of_one_column_brings_its_own_name() -> None:
-    assert [slot.named for slot in find_slots([*COLUMNS, spec("rank", None)], None)] == ["age", "home_town", "rank"]
+    assert [slot.named for slot in find_slots([*COLUMNS, spec("rank", None)], [])] == ["age", "home_town", "rank"]
 
 
 def test_an_input_of_higher_rank_is_one_feature() -> None:
-    assert find_slots([spec("picture", None, 3, None, 8)], None) == [
-        Slot("picture", "float32", (3, None, 8), "picture")
-    ]
+    assert find_slots([spec("picture", None, 3, None, 8)], []) == [Slot("picture", "float32", (3, None, 8), "picture")]
 
 
 def test_a_very_wide_matrix_is_one_feature_unless_its_columns_are_named() -> None:
     wide = [spec("pixels", None, WIDEST + 1)]
-    assert find_slots(wide, None) == [Slot("pixels", "float32", (WIDEST + 1,), "pixels")]
-    assert find_slots(wide, 1) == [Slot("pixels", "float32", (WIDEST + 1,), "pixels")]
-    assert len(find_slots(wide, WIDEST + 1)) == WIDEST + 1
+    assert find_slots(wide, []) == [Slot("pixels", "float32", (WIDEST + 1,), "pixels")]
+    assert find_slots(wide, ["pixels"]) == [Slot("pixels", "float32", (WIDEST + 1,), "pixels")]
+    assert len(find_slots(wide, [f"p{at}" for at in range(WIDEST + 1)])) == WIDEST + 1
 
 
 def test_an_open_width_takes_what_is_named() -> None:
     inputs = [spec("age", None, 1), spec("rest", None, None)]
-    assert [slot.input for slot in find_slots(inputs, 4)] == ["age", "rest", "rest", "rest"]
+    assert [slot.input for slot in find_slots(inputs, ["age", "a", "b", "c"])] == ["age", "rest", "rest", "rest"]
+
+
+TOKENS = [spec("ids", None, None, dtype="int64"), spec("mask", None, None, dtype="int64")]
+OPEN = [spec("X", None, None)]
+
+
+@pytest.mark.parametrize(("inputs", "named"), [(TOKENS, []), (TOKENS, ["mask", "ids"]), (OPEN, ["X"])])
+def test_an_input_of_open_width_is_a_list_when_it_is_named_or_takes_tokens(
+    inputs: list[TensorSpec], named: list[str]
+) -> None:
+    slots = find_slots(inputs, named)
+    assert slots == [Slot(item.name, item.dtype, (None,), item.name) for item in inputs]
+    assert name_slots(slots, named, in_order=True) == [item.name for item in inputs]
 
 
 @pytest.mark.parametrize(
     ("inputs", "columns", "said"),
     [
-        ([spec("X", None, None)], None, "name them with --features"),
-        ([spec("X", None, None), spec("Y", None, None)], 5, "name them with --features"),
-        ([spec("X", None, None), spec("Y", None, 2)], 2, "name them with --features"),
-        ([spec("X")], None, "no axis for rows"),
-        ([spec("X", None, 2, dtype="bfloat16")], None, "of type bfloat16"),
-        ([spec("X", dtype="map")], None, "of type map"),
+        ([spec("X", None, None)], [], "name them with --features"),
+        ([spec("X", None, None), spec("Y", None, None)], ["a", "b", "c"], "name them with --features"),
+        ([spec("X", None, None), spec("Y", None, 2)], ["a", "b"], "name them with --features"),
+        ([spec("X")], [], "no axis for rows"),
+        ([spec("X", None, 2, dtype="bfloat16")], [], "of type bfloat16"),
+        ([spec("X", dtype="map")], [], "of type map"),
     ],
 )
-def test_inputs_that_cannot_be_fed(inputs: list[TensorSpec], columns: int | None, said: str) -> None:
+def test_inputs_that_cannot_be_fed(inputs: list[TensorSpec], columns: list[str], said: str) -> None:
     with pytest.raises(IntakeRefused, match=said):
         find_slots(inputs, columns)
 
@@ -68,12 +79,13 @@ def test_inputs_that_cannot_be_fed(inputs: list[TensorSpec], columns: int | None
         (COLUMNS, ["home_town", "age"], False, ["age", "home_town"]),
         (COLUMNS, ["Home Town", "age"], False, ["age", "Home Town"]),
         (COLUMNS, ["years", "place"], True, ["years", "place"]),
+        (COLUMNS, ["home_town", "age"], True, ["age", "home_town"]),
         (GROUPS, ["word", "b", "a"], False, ["b", "a", "word"]),
         ([spec("X", None, 1)], ["tenure"], False, ["tenure"]),
     ],
 )
 def test_names(inputs: list[TensorSpec], columns: list[str], in_order: bool, names: list[str]) -> None:
-    slots = find_slots(inputs, len(columns) or None)
+    slots = find_slots(inputs, columns)
     assert name_slots(slots, columns, in_order) == names
 
 
@@ -90,4 +102,4 @@ def test_names(inputs: list[TensorSpec], columns: list[str], in_order: bool, nam
 )
 def test_names_that_do_not_fit(inputs: list[TensorSpec], columns: list[str], in_order: bool, said: str) -> None:
     with pytest.raises(IntakeRefused, match=said):
-        name_slots(find_slots(inputs, len(columns)), columns, in_order)
+        name_slots(find_slots(inputs, columns), columns, in_order)

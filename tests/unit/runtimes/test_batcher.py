@@ -35,6 +35,7 @@ class Watched:
         self.inputs: Sequence[TensorSpec] = self._inner.inputs
         self.outputs: Sequence[TensorSpec] = self._inner.outputs
         self.metadata = self._inner.metadata
+        self.clock = time.perf_counter
         self.runs: list[int] = []
         self.order: list[float] = []
         self.gate = threading.Event()
@@ -81,6 +82,15 @@ class Callers:
             thread.join(20)
             assert not thread.is_alive(), "a caller is never answered"
         return self.outcomes
+
+
+def _in_threads(work: Callable[[int], object], count: int) -> None:
+    """All at once, each with its number."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
 
 
 def _wait(true: Callable[[], bool]) -> None:
@@ -165,23 +175,36 @@ def test_a_delay_fills_the_first_batch() -> None:
 
 
 def test_callers_who_come_back_together_are_waited_for() -> None:
-    """Sixteen ask again as soon as they are answered: without patience the first back would run alone each time."""
-    runtime = Watched(trap(), pause_s=0.02)
+    """They need 24 ms for that, one after the other: more than the wait for any of them may take, but the next is near.
+
+    Without patience the first back would run alone each time; with too little of it two halves would take turns.
+    """
+    runtime = Watched(trap(), pause_s=0.03)
     batcher = Batcher(runtime, BatchPlan())
     batcher.learn(_feed([3, 0], [5, 0]))
     runtime.runs.clear()
+    turn = threading.Lock()
 
     def ask(number: int) -> None:
-        for _ in range(12):
+        for _ in range(10):
+            with turn:
+                time.sleep(0.0015)
             assert batcher.run(_feed([number, 0]))[0].tolist() == [[number]]
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sum(runtime.runs) == 16 * 12
-    assert len(runtime.runs) <= 24, f"twelve rounds, and not much more: {runtime.runs}"
+    _in_threads(ask, 16)
+    assert sum(runtime.runs) == 16 * 10
+    assert len(runtime.runs) <= 16, f"ten rounds, and not much more: {runtime.runs}"
+
+
+def test_callers_who_are_gone_are_waited_for_once() -> None:
+    runtime = Watched(trap(), pause_s=0.02)
+    batcher = Batcher(runtime, BatchPlan())
+    batcher.learn(_feed([3, 0], [5, 0]))
+    _in_threads(lambda number: batcher.run(_feed([number, 0])), 16)
+    started = time.monotonic()
+    for number in range(10):
+        batcher.run(_feed([number, 0]))
+    assert time.monotonic() - started < 10 * 0.028 + 0.03
 
 
 def test_one_caller_after_another_never_waits() -> None:
@@ -248,7 +271,7 @@ def test_more_than_the_plan_allows_is_refused_at_once() -> None:
 
 def test_a_call_that_cannot_be_in_time_is_refused_before_it_waits() -> None:
     runtime, batcher, callers = _held(trap(), ON)
-    batcher.sizing.fit.add(1, 0.5)
+    batcher.sizing.fit.add(1, 0.5, 0.5)
     callers.call("hopeless", batcher, _feed([1, 0]), seconds=0.2)
     _wait(lambda: "hopeless" in callers.outcomes)
     runtime.gate.set()

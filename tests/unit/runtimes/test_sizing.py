@@ -23,13 +23,13 @@ def _trees(rows: int) -> float:
 def _serve(sizing: Sizing, cost: Cost, runs: int, waiting: int = 64) -> None:
     for _ in range(runs):
         rows = min(waiting, sizing.max_rows) if sizing.joins else 1
-        sizing.observe(rows, cost(rows))
+        sizing.observe(rows, cost(rows), cost(rows))
 
 
 def _measured(cost: Cost, sizes: tuple[int, ...] = (1, 4, 32, 16), plan: BatchPlan | None = None) -> Sizing:
     sizing = Sizing(plan or BatchPlan())
     for rows in sizes:
-        sizing.fit.add(rows, cost(rows), RUNS)
+        sizing.fit.add(rows, cost(rows), cost(rows), RUNS)
     sizing.judge(mixes=False)
     return sizing
 
@@ -42,30 +42,30 @@ def test_a_size_stands_for_what_is_near_it(rows: int, size: int) -> None:
 def test_between_two_sizes_time_is_on_the_line() -> None:
     fit = Fit()
     assert fit.seconds(7) == 0
-    fit.add(1, 0.010)
+    fit.add(1, 0.010, 0.010)
     assert fit.seconds(3) == pytest.approx(0.030), "with one size nothing is known to be fixed"
-    fit.add(32, 0.0255)
+    fit.add(32, 0.0255, 0.0255)
     assert fit.seconds(16) == pytest.approx(0.0175)
     assert fit.seconds(64) == pytest.approx(0.051)
 
 
 def test_one_hiccup_neither_counts_for_much_nor_for_long() -> None:
     fit = Fit()
-    fit.add(1, 0.010)
-    fit.add(1, 3.0)
+    fit.add(1, 0.010, 0.010)
+    fit.add(1, 3.0, 3.0)
     assert fit.seconds(1) <= 0.0121
-    assert fit.row_seconds(1) < 0.2
-    fit.add(1, 0.010)
-    assert fit.row_seconds(1) == 0.010
+    assert fit.row_effort(1) < 0.2
+    fit.add(1, 0.010, 0.010)
+    assert fit.row_effort(1) == 0.010
 
 
 def test_a_machine_that_stays_slower_is_believed() -> None:
     fit = Fit()
-    fit.add(1, 0.010)
+    fit.add(1, 0.010, 0.010)
     for _ in range(60):
-        fit.add(1, 0.050)
+        fit.add(1, 0.050, 0.050)
     assert fit.seconds(1) == pytest.approx(0.050, rel=0.05)
-    assert fit.row_seconds(1) > 0.040
+    assert fit.row_effort(1) > 0.040
 
 
 def test_a_net_is_joined_and_a_hump_is_passed_by() -> None:
@@ -98,12 +98,22 @@ def test_a_size_that_was_tried_at_a_bad_moment_is_tried_again(monkeypatch: pytes
     monkeypatch.setattr("app.runtimes.sizing.perf_counter", lambda: clock[0])
     sizing = _measured(_net)
     for _ in range(6):
-        sizing.observe(32, 2.0)
-        sizing.observe(64, 4.0)
+        sizing.observe(32, 2.0, 2.0)
+        sizing.observe(64, 4.0, 4.0)
     assert sizing.max_rows < 32
     clock[0] = 60.0
     _serve(sizing, _net, 60)
     assert sizing.max_rows >= 32
+
+
+def test_the_time_that_others_take_of_the_core_makes_no_size_dearer() -> None:
+    """Requests that come during a run share its core: half of the callers lengthen a run of the other half."""
+    sizing = _measured(_net)
+    for _ in range(60):
+        sizing.observe(16, 0.9 * _net(16), _net(16))
+        sizing.observe(32, 3 * _net(32), _net(32))
+    assert sizing.max_rows >= 32
+    assert sizing.fit.seconds(32) == pytest.approx(3 * _net(32), rel=0.01), "a queue is as long as it is by the clock"
 
 
 def test_nobody_is_refused_for_sizes_that_are_only_being_tried() -> None:

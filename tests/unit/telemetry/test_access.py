@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.state.ledger import Lines
-from app.telemetry.access import PATIENCE_S, AccessLog
+from app.telemetry.access import PATIENCE_S, AccessLog, Answered
 
-FIELDS = {"request_id": "r-1", "status": 200}
+REQUEST = Answered("r-1", "POST", "/predict", 200, 0.0012345, "127.0.0.1", None)
 
 
 class Pipe:
@@ -37,10 +37,21 @@ def pipe() -> Iterator[Pipe]:
 def test_one_line_of_json(tmp_path: Path) -> None:
     lost: list[None] = []
     with (tmp_path / "log").open("ab") as file:
-        AccessLog(Lines(None), lambda: lost.append(None), file.fileno()).write(FIELDS)
+        AccessLog(Lines(None), lambda: lost.append(None), file.fileno()).write(REQUEST, {"model": "churn"})
     line = json.loads((tmp_path / "log").read_text())
     assert line.pop("timestamp").endswith("Z")
-    assert line == {"event": "request", "level": "info", "request_id": "r-1", "status": 200}
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "request_id": "r-1",
+        "method": "POST",
+        "path": "/predict",
+        "status": 200,
+        "duration_ms": 1.234,
+        "client": "127.0.0.1",
+        "caller": None,
+        "model": "churn",
+    }
     assert lost == []
 
 
@@ -53,7 +64,7 @@ def test_a_request_that_has_its_line_gets_no_second(pipe: Pipe) -> None:
 
     log = AccessLog(Told(None), lambda: None, pipe.into)
     for name in ("a", "b", "a"):
-        log.write({"request_id": name})
+        log.write(REQUEST._replace(request_id=name))
     assert [json.loads(line)["request_id"] for line in pipe.drain().splitlines()] == ["a", "b"]
 
 
@@ -66,10 +77,10 @@ class Doubtful(Lines):
 
 def test_a_line_that_a_dying_worker_wrote_is_found_in_the_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as file:
-        AccessLog(Lines(None), lambda: None, file.fileno()).write(FIELDS)
+        AccessLog(Lines(None), lambda: None, file.fileno()).write(REQUEST)
         log = AccessLog(Doubtful(None), lambda: None, file.fileno())
         for name in ("r-1", "r-2"):
-            log.write({"request_id": name})
+            log.write(REQUEST._replace(request_id=name))
     assert [json.loads(line)["request_id"] for line in (tmp_path / "log").read_text().splitlines()] == ["r-1", "r-2"]
 
 
@@ -78,12 +89,12 @@ def test_a_log_nobody_reads_holds_up_one_request_briefly_and_then_none(pipe: Pip
     log = AccessLog(Lines(None), lambda: lost.append(None), pipe.into)
     begun = time.perf_counter()
     for _ in range(500):
-        log.write(FIELDS)
+        log.write(REQUEST)
     assert time.perf_counter() - begun < PATIENCE_S + 0.5
     assert lost
     read = len(pipe.drain().splitlines())
     assert read + len(lost) == 500
-    log.write(FIELDS)
+    log.write(REQUEST)
     assert len(pipe.drain().splitlines()) == 1, "it is written again as soon as there is room"
 
 
@@ -93,7 +104,7 @@ def test_a_full_disk_loses_lines_and_nothing_else() -> None:
     try:
         log = AccessLog(Lines(None), lambda: lost.append(None), descriptor)
         for _ in range(10):
-            log.write(FIELDS)
+            log.write(REQUEST)
     finally:
         os.close(descriptor)
     assert len(lost) == 10

@@ -42,6 +42,8 @@ def part_of(rows: Any, start: int, stop: int) -> Any:
 def _row(row: Any) -> Any:
     if hasattr(row, "to_dict"):
         row = row.to_dict()
+    if isinstance(row, str) or not hasattr(row, "__iter__"):
+        raise TypeError(f"a row is a mapping or a list of values, not {type(row).__name__}")
     if isinstance(row, Mapping):
         return {str(name): _plain(value) for name, value in row.items()}
     return [_plain(value) for value in _listed(row)]
@@ -65,6 +67,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str | bool | int) or value is None:
         return value
     if isinstance(value, float):
+        if math.isinf(value):
+            raise ValueError("an infinite number cannot be sent")
         return None if math.isnan(value) else value
     if hasattr(value, "tolist"):
         return _plain(value.tolist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar, overload
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from sluice_client.answers import Prediction, Predictions, read_many, read_one
 from sluice_client.batch import in_parts
@@ -38,6 +38,8 @@ class Client:
         retries: Retries | None = None,
         connections: int = 8,
     ) -> None:
+        if not url.lower().startswith(("http://", "https://")) or not urlsplit(url).hostname:
+            raise ValueError(f"{url!r} is no address of a server; write http://host:port or https://host")
         if api_key and bearer:
             raise ValueError("give an API key or a bearer token, not both")
         headers = {"X-Request-Timeout": f"{min(timeout, _LONGEST_S):.3f}", "User-Agent": "sluice-client"}
