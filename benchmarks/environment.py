@@ -1,5 +1,6 @@
 """A rival's own virtual environment, made by the benchmark so that no rival's pins touch the server's."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -29,16 +30,25 @@ class Environment:
     def ensure(self) -> bool:
         """Install unless it is already what the requirements say; True when something was installed.
 
+        Of several processes that ask at once one installs, and the others wait.
+
         Raises:
             EnvironmentFailed: pip said no.
         """
+        BUILD.mkdir(exist_ok=True)
+        with (BUILD / f"{self.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._install()
+
+    def _install(self) -> bool:
         stamp = BUILD / self.name / "installed.sha256"
         wanted = hashlib.sha256(self.requirements.read_bytes()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
             return False
         shutil.rmtree(BUILD / self.name, ignore_errors=True)
         _checked([sys.executable, "-m", "venv", str(BUILD / self.name)])
-        _checked([str(self.python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(self.requirements)])
+        quick = ["--quiet", "--no-compile"]  # what is never imported need not be compiled
+        _checked([str(self.python), "-m", "pip", "install", *quick, "--require-hashes", "-r", str(self.requirements)])
         stamp.write_text(wanted)
         return True
 

@@ -9,11 +9,26 @@ import pytest
 from hypothesis import settings
 
 from app.registry.repository import Repository
+from tests.clients import environments
 from tests.fault_proxy import FaultProxy
 from tests.servers import Nginx, RedisServer, Server
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+_building = pytest.StashKey["subprocess.Popen[bytes]"]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Other people's clients take a minute to install, and their tests come late."""
+    if any("foreign" in item.nodeid or "mlflow" in item.nodeid for item in session.items):
+        session.stash[_building] = environments.build_ahead()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave nothing running."""
+    if building := session.stash.get(_building, None):
+        environments.end(building)
 
 
 class StartServer(Protocol):

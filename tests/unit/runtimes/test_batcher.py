@@ -211,11 +211,13 @@ def test_one_caller_after_another_never_waits() -> None:
     runtime = Watched(trap(), pause_s=0.02)
     batcher = Batcher(runtime, BatchPlan())
     batcher.learn(_feed([3, 0], [5, 0]))
-    started = time.monotonic()
+    taken = []
     for number in range(10):
+        started = time.monotonic()
         batcher.run(_feed([number, 0]))
+        taken.append(time.monotonic() - started)
     assert batcher.sizing.joins
-    assert time.monotonic() - started < 10 * 0.028
+    assert sorted(taken)[5] < 0.028, "whoever waits does so every time; the machine may be busy now and then"
 
 
 def test_a_delay_is_cut_short_by_a_deadline() -> None:
