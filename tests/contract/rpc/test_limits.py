@@ -80,7 +80,7 @@ def test_work_whose_deadline_passed_is_not_started(narrow: RpcServer, client: Rp
     wait_until(lambda: line_count(narrow) == before + 2, 5, "two access lines")
     started = time.perf_counter()
     assert client.infer(linear()).code is StatusCode.OK
-    assert time.perf_counter() - started < took / 2, "the thread is busy with what nobody waits for"
+    assert time.perf_counter() - started < took, "the thread is busy with what nobody waits for"
 
 
 def test_a_deadline_that_has_passed_on_arrival(narrow: RpcServer) -> None:
