@@ -13,6 +13,9 @@ from app.api.inference.bodies import parse_request
 from app.api.inference.envelope import open_request
 from app.errors import InvalidInput
 
+_LONGS = st.integers(-(2**63), 2**64 - 1)
+"""What orjson writes."""
+
 _SCALARS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**53), 2**53), st.booleans(), st.none(), st.text()
 )
@@ -20,7 +23,7 @@ _VALUES = st.one_of(
     st.lists(st.floats(-1e30, 1e30), max_size=4),
     st.lists(_SCALARS, max_size=4),
     st.lists(st.lists(_SCALARS, max_size=3), max_size=3),
-    st.lists(st.one_of(_SCALARS, st.fixed_dictionaries({"data": st.lists(st.integers(), max_size=2)})), max_size=3),
+    st.lists(st.one_of(_SCALARS, st.fixed_dictionaries({"data": st.lists(_LONGS, max_size=2)})), max_size=3),
 )
 _TYPES = st.sampled_from(["FP16", "FP32", "FP64", "INT32", "BOOL", "BYTES"])
 
