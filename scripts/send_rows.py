@@ -24,12 +24,18 @@ from app.commands.remote import Remote, RemoteFailed
 from app.commands.rows import Model, Row, read_rows
 
 
+def _above_zero(text: str) -> float:
+    if float(text) > 0:
+        return float(text)
+    raise ValueError(text)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="CSV with a header, or JSON lines")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--rate", type=float, default=50, help="requests per second")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rate", type=_above_zero, default=50, help="requests per second")
+    parser.add_argument("--seconds", type=_above_zero, default=60)
     parser.add_argument("--url", default=os.environ.get("SLUICE_URL", "http://127.0.0.1:8000"))
     return parser.parse_args()
 
@@ -67,6 +73,8 @@ def main() -> None:
         shown: Any = remote.get(f"/v1/models/{told.model}")
         model = Model(told.model, {feature["name"]: feature["dtype"] for feature in shown["features"]})
         rows = list(read_rows(told.file, model))
+        if not rows:
+            raise click.ClickException(f"{told.file} holds no rows of {told.model}")
         print(_told(_run(remote, model, rows, told)))
     except (click.ClickException, OSError) as error:
         raise SystemExit(f"send_rows: {getattr(error, 'message', error)}") from None

@@ -51,6 +51,8 @@ def tune(
     here = services()
     if plot and plot.suffix.lower() != ".svg":
         raise click.BadParameter("write a name that ends in .svg", param_hint="--plot")
+    if plot and not plot.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
     repository = here.registry.repository
     version = _tunable(repository, name, version)
     loads = _measured(repository, name, version, seconds, slo_p95)
