@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import cycle
+from math import inf
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,9 +26,10 @@ from app.commands.rows import Model, Row, read_rows
 
 
 def _above_zero(text: str) -> float:
-    if float(text) > 0:
-        return float(text)
-    raise ValueError(text)
+    with suppress(ValueError):
+        if 0 < (number := float(text)) < inf:
+            return number
+    raise argparse.ArgumentTypeError("write a number above 0")
 
 
 def _arguments() -> argparse.Namespace:
@@ -52,6 +54,13 @@ def _told(counted: Counter[str]) -> str:
     return "  ".join(f"{name} {count}" for name, count in sorted(counted.items()))
 
 
+def _rows(path: Path, model: Model) -> list[Row]:
+    rows = list(read_rows(path, model))
+    if rows:
+        return rows
+    raise click.ClickException(f"{path} holds no rows of {model.name}")
+
+
 def _run(remote: Remote, model: Model, rows: list[Row], told: argparse.Namespace) -> Counter[str]:
     """Requests leave when they are due; a few may be on their way at a time."""
     counted: Counter[str] = Counter()
@@ -72,10 +81,7 @@ def main() -> None:
     try:
         shown: Any = remote.get(f"/v1/models/{told.model}")
         model = Model(told.model, {feature["name"]: feature["dtype"] for feature in shown["features"]})
-        rows = list(read_rows(told.file, model))
-        if not rows:
-            raise click.ClickException(f"{told.file} holds no rows of {told.model}")
-        print(_told(_run(remote, model, rows, told)))
+        print(_told(_run(remote, model, _rows(told.file, model), told)))
     except (click.ClickException, OSError) as error:
         raise SystemExit(f"send_rows: {getattr(error, 'message', error)}") from None
 

@@ -100,7 +100,6 @@ class Remote:
                 f"{self.url} cannot be asked ({reason}); is the server running, and {self._named} its address?"
             ) from None
 
-
     def _refused(self, error: HTTPError) -> RemoteFailed:
         try:
             problem = json.loads(error.read())
