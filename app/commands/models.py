@@ -7,7 +7,7 @@ import click
 
 from app.commands.choice import chosen_versions
 from app.commands.description import example_command, facts, print_facts
-from app.commands.output import as_json_option, example, print_json, print_table
+from app.commands.output import as_json_option, example, print_json, print_rows
 from app.commands.parameters import ROLES, Identifier, Words, read_options
 from app.commands.tune import tune
 from app.errors import ModelRefused
@@ -89,12 +89,11 @@ def list_versions(as_json: bool) -> None:
     """List every version, without loading any."""
     repository = services().registry.repository
     rows = [_listed(repository, name, version) for name, version in repository.versions()]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table([key.upper() for key in rows[0]], [list(row.values()) for row in rows])
-    else:
-        click.echo(f"No models in {repository.root}. Add one: flask --app wsgi models add --help")
+    print_rows(rows, as_json, _none_in(repository))
+
+
+def _none_in(repository: Repository) -> str:
+    return f"No models in {repository.root}. Add one: flask --app wsgi models add --help"
 
 
 def _listed(repository: Repository, name: str, version: str) -> dict[str, Any]:
@@ -138,12 +137,7 @@ def verify(ctx: click.Context, name: str | None, version: str | None, as_json: b
     """
     registry = services().registry
     rows = [_verified(registry, *found) for found in chosen_versions(registry.repository, name, version)]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table([key.upper() for key in rows[0]], [list(row.values()) for row in rows])
-    else:
-        click.echo(f"No models in {registry.repository.root}. Add one: flask --app wsgi models add --help")
+    print_rows(rows, as_json, _none_in(registry.repository))
     ctx.exit(int(any(row["state"] == "refused" for row in rows)))
 
 
