@@ -20,6 +20,7 @@ from app.runtimes.base import RuntimeFailed, TensorSpec
 from app.runtimes.lifting import NAME as LIFTED_FROM
 from app.runtimes.lifting import lifted
 from app.runtimes.mapped import MODEL, WEIGHTS, Shelf
+from app.runtimes.rows import join
 from app.tensors import Array, Feed
 
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -85,7 +86,7 @@ class OnnxRuntime:
         for start in range(0, rows, size):
             piece = {name: _padded(array[start : start + size], size) for name, array in feed.items()}
             pieces.append(self._run(self._names, piece))
-        return [_joined(parts)[:rows] for parts in zip(*pieces, strict=True)]
+        return [join(parts)[:rows] for parts in zip(*pieces, strict=True)]
 
 
 class _Source:
@@ -146,10 +147,6 @@ def _session(model: bytes | str, options: Any) -> Any:
 def _padded(array: Array, size: int) -> Array:
     short = size - len(array)
     return np.concatenate([array, np.repeat(array[-1:], short, axis=0)]) if short else array
-
-
-def _joined(parts: tuple[Any, ...]) -> Any:
-    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
 
 
 def _spec(item: Any) -> TensorSpec:
