@@ -4,12 +4,12 @@ One file per seat (``roster``), one writer at a time. Without it every worker th
 callers' units with it.
 """
 
-import mmap
-import os
 from pathlib import Path
 from struct import Struct
 from time import monotonic
 from typing import NamedTuple
+
+from app.state.mapping import map_file
 
 PLACES = 1 << 14
 
@@ -34,13 +34,7 @@ class Shelf:
     """
 
     def __init__(self, path: Path) -> None:
-        size = PLACES * PLACE.size
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, size)
-            self._places = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self._places = map_file(path, PLACES * PLACE.size)
 
     def find(self, number: int) -> Stock | None:
         """What lies there under a number, None when its window is over or nothing was ever kept."""
