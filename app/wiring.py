@@ -116,7 +116,7 @@ def check_configuration(settings: Settings) -> None:
 
 
 def _check_redis(url: str) -> None:
-    """Otherwise a slip in it looks like a Redis that is away, for ever."""
+    """Otherwise a typing error would look like a Redis that is away for ever."""
     try:
         if url != "memory://":
             check_url(url)
@@ -197,7 +197,7 @@ def _no_plan(cache: CacheDeployment) -> Plan:
 
 
 def _cache_secret(settings: Settings) -> bytes:
-    """A secret that is no secret still tells damage; machines that share a Redis must agree on it either way."""
+    """The configured secret, else a fixed one: that still shows damage, and all machines on a Redis have the same."""
     if not settings.cache_secret:
         logger("sluice.cache").warning(
             "cache_secret_missing",

@@ -74,7 +74,7 @@ def read(data: bytes) -> Glance:
 
 
 def _is_odd(head: bytes) -> bool:
-    """Whether somebody else might find another end of it than we do; a parser shall judge."""
+    """Whether another parser might see the request end elsewhere than we do: then gunicorn's own shall judge."""
     lines = head.count(b"\r\n")
     folded = b"\r\n " in head or b"\r\n\t" in head
     spaced = b" :" in head or b"\t:" in head

@@ -77,7 +77,7 @@ class QueueingWorker(ThreadWorker):
         super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread is free: for whom? Those whose time has run out while they waited need none."""
+        """A thread is free: give it to the next who waits. Those whose time has run out meanwhile need none."""
         self.pool.done()
         began = getattr(conn, "began", None)
         if began is not None:

@@ -107,7 +107,7 @@ class Worker(QueueingWorker):
             self.seat.show(self.nr_conns)
 
     def _take_one(self, listener: Any) -> None:
-        """Gunicorn's worker ends, and with it everybody it serves, when there is no descriptor for one more."""
+        """Accept one, or pause when no descriptor is left: gunicorn's own worker would end, and drop all it serves."""
         try:
             super().accept(listener)
         except OSError as error:
@@ -144,7 +144,7 @@ class Worker(QueueingWorker):
             super().notify()
 
     def is_parent_alive(self) -> bool:
-        """Asked as rarely."""
+        """Whether the master is there, looked for as rarely."""
         now = monotonic()
         if now < self._look_next:
             return True
@@ -155,7 +155,7 @@ class Worker(QueueingWorker):
         return self.nr >= self.max_requests or self._weight.too_much()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """TERM: go, but not before it leaves a gap."""
+        """TERM: go, but only when that leaves no gap (``_go_when_possible``)."""
         if self._told_to_go is None:
             self._told_to_go = monotonic()
             self.method_queue.defer(lambda: None)
