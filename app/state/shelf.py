@@ -4,6 +4,7 @@ One file per seat (``roster``), one writer at a time. Without it every worker th
 callers' units with it.
 """
 
+import mmap
 from pathlib import Path
 from struct import Struct
 from time import monotonic
