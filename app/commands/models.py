@@ -1,7 +1,7 @@
 """``flask --app wsgi models``: bring a model in, list, show and verify what is there."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -13,6 +13,7 @@ from app.commands.tune import tune
 from app.errors import ModelRefused
 from app.registry.intake import IntakeRefused, add_version, read_sample, take_in
 from app.registry.loading import load_version
+from app.registry.manifest import Task
 from app.registry.registry import Registry
 from app.registry.repository import Repository
 from app.runtimes.base import RuntimeFailed
@@ -46,7 +47,7 @@ def models() -> None:
 @click.option("--labels", type=Words(), default=(), help="Class names in the order of the probabilities.")
 @click.option("--positive", help="The class whose probability is answered by itself; of two, the second.")
 @click.option("--probability-name", help="Another name for that probability, for example churn_probability.")
-@click.option("--task", type=click.Choice(["classification", "regression", "raw"]), help="Else it is found out.")
+@click.option("--task", type=click.Choice(get_args(Task)), help="Else it is found out.")
 @click.option("--role", "roles", multiple=True, metavar="OUTPUT=ROLE", help=f"What an output is: {', '.join(ROLES)}.")
 @click.option(
     "--missing",
