@@ -7,9 +7,9 @@ What is not plain is taken for work and judged later by those who parse properly
 import socket
 from typing import NamedTuple
 
-from app.api.hooks import well_formed
 from app.api.urgency import read_timeout
 from app.errors import InvalidInput
+from app.telemetry.request_ids import is_harmless
 
 MOST_BYTES = 65_536
 
@@ -90,7 +90,7 @@ def _field(data: bytes, name: bytes, lower: bytes | None = None) -> bytes:
 
 
 def _own_id(text: bytes) -> str:
-    found = well_formed(text.decode("latin-1"))
+    found = is_harmless(text.decode("latin-1"))
     return found[0] if found else ""
 
 

@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from random import getrandbits
 from time import monotonic, sleep
 from typing import Any
 
@@ -29,6 +28,7 @@ from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
 from app.telemetry.memory import memory
+from app.telemetry.request_ids import new_id
 from app.worker.answer import Answer
 from app.worker.ending import refusal
 from app.worker.farewell import Farewell
@@ -254,7 +254,7 @@ class Worker(QueueingWorker):
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what never became a request: bad framing, bad headers, too long a line."""
-        request_id.set(f"{getrandbits(128):032x}")
+        request_id.set(new_id())
         status = _STATUS.get(type(exc), 400) if isinstance(exc, ParseException) else 500
         if status == 500:
             _log.error("request_crashed", error=type(exc).__name__, exc_info=exc)
