@@ -19,7 +19,7 @@ import onnxruntime as ort
 from app.runtimes.base import RuntimeFailed, TensorSpec
 from app.runtimes.lifting import NAME as LIFTED_FROM
 from app.runtimes.lifting import lifted
-from app.runtimes.mapped import MODEL, WEIGHTS, Shelf
+from app.runtimes.mapped import MODEL, WEIGHTS, Layouts
 from app.runtimes.rows import join
 from app.tensors import Array, Feed
 
@@ -51,11 +51,11 @@ class OnnxRuntime:
         model: bytes,
         external: Mapping[str, bytes] | None = None,
         threads: int = 1,
-        shelf: Shelf | None = None,
+        layouts: Layouts | None = None,
         digest: str = "",
     ) -> None:
         source = _Source(model, external or {}, threads)
-        laid_out = shelf.place(model, source.external, source.lay_out, digest) if shelf else None
+        laid_out = layouts.place(model, source.external, source.lay_out, digest) if layouts else None
         session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
