@@ -60,7 +60,9 @@ def _admit(here: Services, scopes: Mapping[str, str], about_all: Collection[str]
     if preflight is not None or scope == PUBLIC:
         return preflight
     model = EVERY_MODEL if request.endpoint in about_all else _model(here, request, scope)
-    visit.caller, visit.standing = here.gate.admit(_credentials(request.environ, visit.address), scope, model)
+    environ = request.environ
+    shown = Credentials.shown(environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION"), visit.address)
+    visit.caller, visit.standing = here.gate.admit(shown, scope, model)
     return None
 
 
@@ -68,15 +70,6 @@ def _model(here: Services, request: Request, scope: str) -> str | None:
     """The model that an address is about; predictions without a name are about the default one."""
     name: str | None = (request.view_args or {}).get("name")
     return here.registry.default_model if name is None and scope == "predict" else name
-
-
-def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
-    key, authorization = environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION")
-    if authorization is None:
-        return Credentials(key, None, address)
-    kind, _, token = authorization.partition(" ")
-    bearer = token.strip() if kind.lower() == "bearer" else None
-    return Credentials(key, bearer or None, address)
 
 
 def _end(here: Services, response: Response) -> Response:

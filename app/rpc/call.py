@@ -46,10 +46,8 @@ class Call:
 
     @property
     def credentials(self) -> Credentials:
-        """What the caller showed: ``x-api-key``, or ``authorization: Bearer ...``."""
-        kind, _, token = self.metadata.get("authorization", "").partition(" ")
-        bearer = token.strip() if kind.lower() == "bearer" else None
-        return Credentials(self.metadata.get("x-api-key"), bearer or None, self.address)
+        """What the caller showed."""
+        return Credentials.shown(self.metadata.get("x-api-key"), self.metadata.get("authorization"), self.address)
 
 
 def text_metadata(pairs: Sequence[tuple[str, str | bytes]]) -> dict[str, str]:
