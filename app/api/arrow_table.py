@@ -83,6 +83,7 @@ def _table(arrow: Any, raw: bytes, max_rows: int, max_bytes: int) -> Mapping[str
             rows += batch.num_rows
             if rows > max_rows:
                 raise InvalidInput({"columns": [f"holds more rows than one request takes: {max_rows}"]})
+            batch.validate()
             texts |= _viewed_texts(arrow.types, batch)
             _refuse_long_texts(sum(texts.values()), max_bytes)
             batch.validate(full=True)
