@@ -162,7 +162,10 @@ def _joined(parts: tuple[Any, ...]) -> Any:
 def _spec(item: Any) -> TensorSpec:
     inner = re.fullmatch(r"tensor\((\w+)\)", item.type)
     dtype = _DTYPES.get(inner[1], inner[1]) if inner else "map" if item.type.startswith("seq(map(") else item.type
-    return TensorSpec(item.name, dtype, tuple(axis if isinstance(axis, int) else None for axis in item.shape or ()))
+    axes = item.shape or ()
+    lengths = tuple(axis if isinstance(axis, int) else None for axis in axes)
+    names = tuple(axis if isinstance(axis, str) else "" for axis in axes)
+    return TensorSpec(item.name, dtype, lengths, names if any(names) else ())
 
 
 def _has_rows_second(output: TensorSpec) -> bool:
