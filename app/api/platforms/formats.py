@@ -14,7 +14,7 @@ from app.registry.manifest import Manifest
 from app.tensors import Columns, Records, Rows, Tensors
 
 Answer = Callable[[list[Any]], Any]
-"""From the prediction of each row to the body of the answer; what a body of REST v1 is answered with is not one."""
+"""Makes the body of an answer from the prediction of each row."""
 
 _SPLIT = frozenset({"columns", "data", "index"})
 _PARAMETERS: Mapping[str, tuple[Any, ...]] = {
@@ -22,7 +22,7 @@ _PARAMETERS: Mapping[str, tuple[Any, ...]] = {
     "GlobalParameters": (None, {}, {"method": "predict"}, 0.0, 1.0),
     "method": (None, "predict"),
 }
-"""Parameters beside the rows, and what of them changes nothing: Azure's own examples send a number, or a method."""
+"""Parameters that may stand beside the rows, and the values that change nothing: Azure's examples send such."""
 
 
 @dataclass(frozen=True, slots=True)
