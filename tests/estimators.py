@@ -108,6 +108,7 @@ OTHERS: dict[str, Any] = {
     "kmeans": cluster.KMeans(3, n_init=2, random_state=0),
     "isolation-forest": ensemble.IsolationForest(n_estimators=10, random_state=0),
     "many-classes": multioutput.MultiOutputClassifier(_LINE),
+    "forest-many-classes": ensemble.RandomForestClassifier(5, random_state=0),
 }
 
 DOUBLES: dict[str, Any] = {
@@ -166,9 +167,10 @@ def cases() -> Iterator[Case]:
     for name, estimator in MULTI_OUTPUT.items():
         yield Case(name, clone(estimator), *_values(3))
     table, classes = _classes(3)
-    targets = {"many-classes": np.column_stack([classes, (classes + 1) % 3])}
+    two = np.column_stack([classes, (classes + 1) % 3])
     for name, estimator in OTHERS.items():
-        yield Case(name, clone(estimator), table, targets.get(name))
+        many = name.endswith("many-classes")
+        yield Case(name, clone(estimator), table, two if many else None, False if many else None)
 
 
 def wrong_rows() -> Case:

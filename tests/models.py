@@ -235,6 +235,18 @@ def image(name: str = "image", version: str = "v1") -> TinyModel:
     return _tiny(name, version, nodes, [pixels], _matrix("Y", 1), (feature,), tables=[axis])
 
 
+def masked(name: str = "masked", version: str = "v1") -> TinyModel:
+    """``ids`` and a ``mask`` as long as they are; answers the sum of the ids that it leaves."""
+    places = [helper.make_tensor_value_info(place, _FLOAT, ["batch", "sequence"]) for place in ("ids", "mask")]
+    nodes = [
+        helper.make_node("Mul", ["ids", "mask"], ["left"]),
+        helper.make_node("ReduceSum", ["left", "axis"], ["Y"]),
+    ]
+    axis = numpy_helper.from_array(np.array([1], dtype=np.int64), "axis")
+    features = tuple(Feature(place, "float32", place, shape=(None,)) for place in ("ids", "mask"))
+    return _tiny(name, version, nodes, places, _matrix("Y", 1), features, tables=[axis])
+
+
 def external(location: str, name: str = "external", version: str = "v1") -> TinyModel:
     """Adds four weights that the file says lie in another file."""
     weights = TensorProto(name="W", data_type=_FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)

@@ -40,7 +40,7 @@ def read_arrow(raw: bytes, max_rows: int, max_bytes: int) -> dict[str, Array]:
         raise UnsupportedMediaType(_ABSENT)
     try:
         _refuse_packed(arrow, raw)
-        table = _table(arrow, raw, max_rows)
+        table = _table(arrow, raw, max_rows, max_bytes)
     except (arrow.ArrowException, struct.error, OSError, ValueError) as error:
         raise BadRequest(f"The body is no valid Arrow stream: {' '.join(str(error).split())[:200]}.") from None
     return {name: _values(arrow, name, column, max_bytes) for name, column in table.items()}
@@ -72,17 +72,20 @@ def _pyarrow() -> Any:
         return None
 
 
-def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
+def _table(arrow: Any, raw: bytes, max_rows: int, max_bytes: int) -> Mapping[str, Any]:
     with arrow.ipc.open_stream(raw) as reader:
         names = reader.schema.names
         if not 0 < len(names) <= _MOST_COLUMNS or len(set(names)) != len(names):
             raise InvalidInput({"columns": [f"must have names of their own, from 1 to {_MOST_COLUMNS} of them"]})
         _refuse_types(arrow, reader.schema)
-        batches, rows = [], 0
+        batches, rows, texts = [], 0, dict[int, int]()
         for batch in reader:
             rows += batch.num_rows
             if rows > max_rows:
                 raise InvalidInput({"columns": [f"holds more rows than one request takes: {max_rows}"]})
+            batch.validate()
+            texts |= _viewed_texts(arrow.types, batch)
+            _refuse_long_texts(sum(texts.values()), max_bytes)
             batch.validate(full=True)
             batches.append(batch)
     if not rows:
@@ -91,8 +94,22 @@ def _table(arrow: Any, raw: bytes, max_rows: int) -> Mapping[str, Any]:
     return {name: table.column(at).combine_chunks() for at, name in enumerate(names)}
 
 
+def _viewed_texts(types: Any, batch: Any) -> dict[int, int]:
+    """Where views of texts lie, and the bytes they stand for: any number of them may be of the same few.
+
+    Batches share a dictionary, whose place they have in common.
+    """
+    columns = [column.dictionary if types.is_dictionary(column.type) else column for column in batch.columns]
+    views = [(column.buffers()[1], len(column)) for column in columns if types.is_string_view(column.type)]
+    return {
+        buffer.address: int(np.frombuffer(buffer, "<u4", 4 * count)[::4].sum(dtype=np.uint64))
+        for buffer, count in views
+        if count
+    }
+
+
 def _refuse_types(arrow: Any, schema: Any) -> None:
-    """Before any values are read: in nulls, views, runs and lists of no length a few bytes stand for any number."""
+    """Before any values are read: in nulls, runs and lists of views or no length few bytes stand for any number."""
     for name, kind in zip(schema.names, schema.types, strict=True):
         if not _is_taken(arrow.types, kind):
             raise InvalidInput(
@@ -121,7 +138,11 @@ def _is_number(types: Any, kind: Any) -> bool:
 def _is_plain(types: Any, kind: Any) -> bool:
     """Whether each value takes bytes of the stream. Nulls take none: a few words may claim two thousand million."""
     return bool(
-        _is_number(types, kind) or types.is_boolean(kind) or types.is_string(kind) or types.is_large_string(kind)
+        _is_number(types, kind)
+        or types.is_boolean(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
     )
 
 
@@ -144,11 +165,15 @@ def _values(arrow: Any, name: str, column: Any, max_bytes: int) -> Array:
 
 
 def _objects(values: Sequence[Any], max_bytes: int) -> Array:
-    if sum(len(value) for value in values if type(value) is str) > max_bytes:
-        raise RequestEntityTooLarge(f"The texts of the table are larger than {max_bytes} bytes.")
+    _refuse_long_texts(sum(len(value) for value in values if type(value) is str), max_bytes)
     array: Array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array
+
+
+def _refuse_long_texts(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise RequestEntityTooLarge(f"The texts of the table are larger than {max_bytes} bytes.")
 
 
 def _nested(types: Any, name: str, column: Any) -> Array:

@@ -38,12 +38,23 @@ class ServedVersion:
         """Outputs by name for an encoded feed.
 
         Raises:
-            ModelFailed: the runtime would not compute it.
+            InvalidInput: the runtime would not compute it because its inputs do not go together.
+            ModelFailed: nor anything else that is known to be the sender's mistake.
         """
         try:
             return self.interpreter.arrays(self._runtime.run(feed))
         except (RuntimeFailed, ValueError) as error:
+            self._refuse_uneven(feed)
             raise ModelFailed(self.manifest.name, self.manifest.version, str(error)) from None
+
+    def _refuse_uneven(self, feed: Feed) -> None:
+        """Refuse sequences that must be as long as others. Files name axes carelessly: asked only after a failure."""
+        first: dict[str, tuple[str, int]] = {}
+        for item in self.inputs:
+            for axis, length in list(zip(item.axes, feed[item.name].shape, strict=False))[1:]:
+                other, wanted = first.setdefault(axis, (item.name, length)) if axis else (item.name, length)
+                if length != wanted:
+                    raise InvalidInput({item.name: [f"is {length} long where {other} is {wanted}"]})
 
     def learn(self) -> None:
         """Warm the runtime up, and let it measure itself, on the golden rows."""

@@ -11,6 +11,7 @@ import uvloop
 from app.processors import pin_worker, rest_collector
 from app.rpc.scrape import show_metrics
 from app.rpc.server import Limits, RpcServer
+from app.rpc.supervisor import NEVER
 from app.services import Services
 from app.wiring import build_services
 from config.invalid import ConfigInvalid
@@ -21,13 +22,14 @@ def main(seat: int) -> None:
     """Answer until TERM or INT, or until the supervisor is gone. ``seat`` tells the processes behind the port apart.
 
     Raises:
-        SystemExit: a setting or a file cannot be used, or the address cannot be bound; says which.
+        SystemExit: a setting or a file cannot be used (``NEVER``), or the address cannot be bound; says which.
     """
     try:
         settings = Settings.from_env()
         services = build_services(settings)
     except ConfigInvalid as error:
-        raise SystemExit(f"sluice: {error}") from None
+        sys.stderr.write(f"sluice: {error}\n")
+        raise SystemExit(NEVER) from None
     services.start()
     rest_collector()
     if settings.pin_workers:

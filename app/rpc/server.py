@@ -39,7 +39,7 @@ class RpcServer:
         self._limits = limits
         self._threads = Threads(limits.threads, limits.waiting)
         self._health = Health(services.registry, SERVICE)
-        self._server = grpc.aio.server(options=_options(limits))
+        self._server = grpc.aio.server(options=options(limits))
         door = Door(services, self._threads)
         methods = Servicer(services, lambda: self._health.ready).methods()
         handlers = {name: door.handler(f"/{SERVICE}/{name}", method) for name, method in methods.items()}
@@ -76,7 +76,7 @@ class RpcServer:
         self._threads.close()
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def options(limits: Limits) -> list[tuple[str, int]]:
     """What grpc itself is told. Connections end some time, so that long-lived clients spread over processes again."""
     return [
         ("grpc.so_reuseport", 1),
@@ -89,5 +89,6 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", 60_000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ]

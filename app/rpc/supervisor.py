@@ -17,6 +17,9 @@ _SETTLED_S = 10.0
 """A process that lived so long started well; what ended earlier is started again later and later."""
 _LATEST_S = 30.0
 
+NEVER = 3
+"""The exit status of a process that cannot start before somebody has corrected the configuration."""
+
 
 @dataclass(slots=True)
 class _Seat:
@@ -57,9 +60,13 @@ class Supervisor:
         self._ended = ended
         self._log = log
         self._stop = Event()
+        self._gave_up = False
 
     def run(self) -> int:
-        """Keep every seat filled until TERM or INT; the exit status, 1 when a process had to be killed."""
+        """Keep every seat filled until TERM or INT, or until none can be.
+
+        The exit status: 1 when that was so, or when a process had to be killed.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         while not self._stop.is_set():
@@ -73,6 +80,10 @@ class Supervisor:
         status = seat.clear()
         if process is not None and status is not None:
             self._ended(process.pid)
+            if status == NEVER and not any(other.process for other in self._seats):
+                self._gave_up = True
+                self._stop.set()
+                return
             self._log.error("rpc_process_ended", status=status, again_in_s=round(seat.due - monotonic(), 1))
         if seat.process is None and monotonic() >= seat.due:
             seat.fill()
@@ -90,4 +101,4 @@ class Supervisor:
                 process.kill()
                 process.wait()
                 killed += 1
-        return 1 if killed else 0
+        return 1 if killed or self._gave_up else 0

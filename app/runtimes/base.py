@@ -13,11 +13,13 @@ class TensorSpec:
 
     ``shape`` holds an int for a fixed axis and None for a free one; the first axis is the row.
     ``dtype`` is a name from ``tensors.NUMPY_DTYPES``, or ``map`` for a list of label -> probability mappings.
+    ``axes`` are what the file calls its axes, empty where it calls none; those of one name are of one length.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    axes: tuple[str, ...] = ()
 
 
 class Runtime(Protocol):

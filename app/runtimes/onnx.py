@@ -58,12 +58,16 @@ class OnnxRuntime:
         laid_out = layouts.place(model, source.external, source.lay_out, digest) if layouts else None
         session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
-        self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
+        declared = [_spec(item) for item in session.get_outputs()]
         self.metadata: Mapping[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self.clock: Callable[[], float] = thread_time if threads == 1 else perf_counter
-        self._names = [item.name for item in self.outputs]
+        self._names = [item.name for item in declared]
         self._run = session.run
         self._fixed_rows = next((item.shape[0] for item in self.inputs if item.shape and item.shape[0]), None)
+        self._turned = [] if self._fixed_rows else [at for at, item in enumerate(declared) if _has_rows_second(item)]
+        self.outputs: Sequence[TensorSpec] = tuple(
+            _rows_first(item) if at in self._turned else item for at, item in enumerate(declared)
+        )
 
     def learn(self, rows: Feed) -> None:
         """The first run lays out memory; better now than in a request. See ``Runtime.learn``."""
@@ -75,9 +79,12 @@ class OnnxRuntime:
         try:
             if self._fixed_rows is not None:
                 return self._run_in_fixed_batches(feed, self._fixed_rows)
-            return list(self._run(self._names, feed))
+            outputs = list(self._run(self._names, feed))
         except Exception as error:  # noqa: BLE001 - as in _session
             raise RuntimeFailed(_one_line(error)) from None
+        for at in self._turned:
+            outputs[at] = np.ascontiguousarray(np.swapaxes(outputs[at], 0, 1))
+        return outputs
 
     def _run_in_fixed_batches(self, feed: Feed, size: int) -> list[Any]:
         """Some exporters fix the batch axis: cut into pieces of that size, the last padded with its own last row."""
@@ -152,7 +159,21 @@ def _padded(array: Array, size: int) -> Array:
 def _spec(item: Any) -> TensorSpec:
     inner = re.fullmatch(r"tensor\((\w+)\)", item.type)
     dtype = _DTYPES.get(inner[1], inner[1]) if inner else "map" if item.type.startswith("seq(map(") else item.type
-    return TensorSpec(item.name, dtype, tuple(axis if isinstance(axis, int) else None for axis in item.shape or ()))
+    axes = item.shape or ()
+    lengths = tuple(axis if isinstance(axis, int) else None for axis in axes)
+    names = tuple(axis if isinstance(axis, str) else "" for axis in axes)
+    return TensorSpec(item.name, dtype, lengths, names if any(names) else ())
+
+
+def _has_rows_second(output: TensorSpec) -> bool:
+    """Converters put the targets of a classifier that answers several before the rows: so many, then any number."""
+    targets, rows = (*output.shape, 0, 0)[:2]
+    return targets is not None and targets > 1 and rows is None
+
+
+def _rows_first(output: TensorSpec) -> TensorSpec:
+    targets, rows, *rest = output.shape
+    return TensorSpec(output.name, output.dtype, (rows, targets, *rest))
 
 
 def _one_line(error: Exception) -> str:

@@ -160,7 +160,14 @@ def test_compressed_bodies(tiny: Server, encoding: str, pack: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["", "application/octet-stream", "application/x+json", "application/json; charset=utf-8"]
+    "kind",
+    [
+        "",
+        "application/octet-stream",
+        "application/x+json",
+        "application/json; charset=utf-8",
+        "application/x-www-form-urlencoded",
+    ],
 )
 def test_content_types_that_clients_send(tiny: Server, kind: str) -> None:
     body = json.dumps({"inputs": [ROW]}).encode()
@@ -230,6 +237,6 @@ def test_errors_have_the_protocols_shape(tiny: Server, method: str, path: str, s
 def test_too_large_and_of_the_wrong_kind(tiny: Server) -> None:
     large = message("POST", "/v2/models/linear/infer", b"", {"Content-Length": "99999999"})
     assert_error(tiny.send(large), 413)
-    form = tiny.post("/v2/models/linear/infer", b"{}", {"Content-Type": "application/x-www-form-urlencoded"})
+    form = tiny.post("/v2/models/linear/infer", b"{}", {"Content-Type": "multipart/form-data; boundary=x"})
     assert_error(form, 415, "application/json")
     assert_error(tiny.post("/v2/models/linear/infer", b"{}", {"Content-Encoding": "br"}), 415)

@@ -59,6 +59,7 @@ MLFLOW: list[dict[str, Any]] = [
     {"dataframe_split": {"columns": ["f0", "f1"], "data": ROWS}},
     {"dataframe_split": {"columns": ["f1", "f0"], "index": [7, 8], "data": [[2, 1], [4, 3]]}},
     {"dataframe_split": {"data": ROWS}},
+    {"dataframe_split": {"columns": [0, 1], "index": [0, 1], "data": ROWS}},
     {"instances": ROWS, "params": {}},
 ]
 
@@ -100,6 +101,8 @@ AZURE: list[tuple[dict[str, Any], Any]] = [
     ({"input_data": {"columns": ["f1", "f0"], "index": [0, 1], "data": [[2, 1], [4, 3]]}}, ANSWERS),
     ({"input_data": {"f0": [1, 3], "f1": [2, 4]}}, ANSWERS),
     ({"Inputs": {"data": RECORDS}, "GlobalParameters": {"method": "predict"}}, {"Results": ANSWERS}),
+    ({"Inputs": {"data": RECORDS}, "GlobalParameters": 1.0}, {"Results": ANSWERS}),
+    ({"data": RECORDS, "method": "predict"}, ANSWERS),
     ({"Inputs": RECORDS}, {"Results": ANSWERS}),
 ]
 
@@ -159,6 +162,7 @@ def test_a_model_of_one_shaped_feature(start_server: StartServer, repository: Re
         ({"dataframe_split": {"data": ROWS, "index": 5}}, "dataframe_split.index: must be a list"),
         ({"dataframe_split": {"data": ROWS, "columns": None}}, "dataframe_split.columns: must be a list of names"),
         ({"dataframe_split": {"columns": "f0", "data": ROWS}}, "dataframe_split.columns: must be a list of names"),
+        ({"dataframe_split": {"columns": [1, 0], "data": ROWS}}, "dataframe_split.columns: must be a list of names"),
         ({"dataframe_split": {"columns": ["f0", "f0"], "data": ROWS}}, "dataframe_split.columns: must be a list"),
         ({"dataframe_split": {"columns": ["f1", "f0"], "data": [[1, 2], [3]]}}, "dataframe_split.data[1]: holds 1"),
         ({"dataframe_split": {"columns": ["f1", "f0"], "data": []}}, "dataframe_split.data: must be a list"),
@@ -180,6 +184,7 @@ def test_what_does_not_fit(one: Server, body: Any, says: str) -> None:
         ({"features": [1]}, "features: must hold 2 values"),
         ({"rows": ROWS}, "inputs: send exactly one of"),
         ({"data": ROWS, "params": {"top_k": 3}}, "params: are not supported"),
+        ({"data": ROWS, "method": "predict_proba"}, "method: are not supported"),
         ({"Inputs": ROWS, "GlobalParameters": {"method": "predict_proba"}}, "GlobalParameters: are not supported"),
     ],
 )

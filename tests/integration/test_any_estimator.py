@@ -95,12 +95,28 @@ def test_anomalies_are_answered_with_their_scores(zoo: Zoo) -> None:
     assert np.allclose(scores, case.estimator.decision_function(case.table), atol=1e-5)
 
 
-def test_a_classifier_of_several_targets_answers_each_of_them(zoo: Zoo) -> None:
-    case = CASES["many-classes"]
+@pytest.mark.parametrize("name", ["many-classes", "forest-many-classes"])
+def test_a_classifier_of_several_targets_answers_each_of_them(zoo: Zoo, name: str) -> None:
+    """A list of one array per target, or one array that has the targets before the rows."""
+    case = CASES[name]
     answers = zoo.answers(case)
     assert [answer["prediction"] for answer in answers] == case.estimator.predict(case.table).tolist()
     shares = np.array([answer["outputs"]["probabilities"] for answer in answers])
     assert np.abs(shares - np.stack(case.estimator.predict_proba(case.table), axis=1)).max() < 1e-5
+
+
+@named(MULTI_OUTPUT, OTHERS)
+def test_the_protocols_metadata_has_the_shape_of_what_is_answered(zoo: Zoo, name: str) -> None:
+    """Their files declare one column for several targets, and no axis at all for lists."""
+    rows = CASES[name].table[:3].tolist()
+    tensor = {"name": "X", "datatype": "FP32", "shape": [3, 6], "data": rows}
+    answered = zoo.server.post(f"/v2/models/{name}/infer", {"inputs": [tensor]}).json()["outputs"]
+    declared = zoo.server.get(f"/v2/models/{name}").json()["outputs"]
+    assert [(one["name"], one["datatype"], len(one["shape"])) for one in declared] == [
+        (one["name"], one["datatype"], len(one["shape"])) for one in answered
+    ]
+    for said, got in zip(declared, answered, strict=True):
+        assert all(axis in (-1, length) for axis, length in zip(said["shape"], got["shape"], strict=True))
 
 
 def test_a_model_whose_answers_belong_to_no_row_is_refused(tmp_path: Path) -> None:

@@ -164,8 +164,8 @@ def test_a_taken_port_stops_the_start(two: RpcServer) -> None:
 def test_settings_that_cannot_be(tmp_path: Path, models: Path, name: str, value: str, says: str) -> None:
     server = RpcServer(tmp_path / "server", {name: value}, models)
     server.launch()
-    wait_until(lambda: says in server.log, 20, f"{says!r} in the log")
-    server.stop()
+    wait_until(lambda: not server.running, 20, "it to end by itself")
+    assert says in server.log
     assert "rpc_ready" not in server.log
 
 

@@ -24,7 +24,7 @@ from app.routing.router import KIND, Router
 from app.runtimes.onnx import OnnxRuntime
 from app.state.memory import MemoryState
 from app.tensors import Records, Request, Rows
-from tests.models import TinyModel, fragile, linear, square_root
+from tests.models import TinyModel, fragile, linear, masked, square_root
 from tests.programs import wait_until
 
 LOG = structlog.get_logger()
@@ -207,3 +207,13 @@ def test_what_requests_take_is_told_from_what_their_copies_take(monkeypatch: pyt
         clocks["thread_time"] += copies
         seen.append(load.high())
     assert seen == [False, True, False], "of two cores: 45 %, 95 %, 20 %"
+
+
+def test_lists_that_must_be_as_long_as_each_other(tmp_path: Path) -> None:
+    """The sender's mistake, not the model's, though only the model can tell."""
+    pipeline = Pipeline(tmp_path, masked())
+    rows = Records([{"ids": [1, 2, 3], "mask": [1, 0, 1]}])
+    assert pipeline.predictor.predict(Request("masked", None, rows)).answers("")[0]["prediction"] == 4
+    rows = Records([{"ids": [1, 2, 3], "mask": [1, 0]}])
+    with pytest.raises(InvalidInput, match="mask: is 2 long where ids is 3"):
+        pipeline.predictor.predict(Request("masked", None, rows))

@@ -9,12 +9,12 @@ from app.api.bodies import Body, parse_object, read_bytes, read_parts
 from app.api.inference.answer import HEADER_LENGTH
 from app.api.long_lists import last_list, numbers, parse_emptied
 
-_TYPES = ("application/json", "application/octet-stream", "")
+_TYPES = ("application/json", "application/octet-stream", "application/x-www-form-urlencoded", "")
 _FLOATS = ("FP16", "FP32", "FP64")
 
 
 def read_inference(max_bytes: int) -> tuple[Body, memoryview]:
-    """The JSON and what follows it. Clients of this protocol are known to send no Content-Type at all.
+    """The JSON and what follows it. Some clients send no Content-Type, and ``curl -d`` that of a form.
 
     Raises:
         BadRequest, RequestEntityTooLarge, UnsupportedMediaType: the body is not what its headers say.

@@ -19,9 +19,10 @@ Answer = Callable[[list[Any]], Any]
 _SPLIT = frozenset({"columns", "data", "index"})
 _PARAMETERS: Mapping[str, tuple[Any, ...]] = {
     "params": (None, {}),
-    "GlobalParameters": (None, {}, {"method": "predict"}),
+    "GlobalParameters": (None, {}, {"method": "predict"}, 0.0, 1.0),
+    "method": (None, "predict"),
 }
-"""Parameters that may stand beside the rows, and the values of each that change nothing."""
+"""Parameters that may stand beside the rows, and the values that change nothing: Azure's examples send such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def _split(value: Mapping[str, Any], form: str, manifest: Manifest, numbers_only
     names: Any = value.get("columns", known)
     if type(value.get("index", [])) is not list:
         raise InvalidInput({f"{form}.index": ["must be a list"]})
+    if names == list(range(len(known))):  # a pandas table that was given no names
+        names = known
     if type(names) is not list or set(map(type, names)) - {str} or len(set(names)) != len(names):
         raise InvalidInput({f"{form}.columns": ["must be a list of names, each of them once"]})
     if type(rows) is not list or not rows or not _holds(rows, list):

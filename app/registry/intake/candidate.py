@@ -11,6 +11,7 @@ _ADVICE = {
     "under development": "Export it for an older opset.",
     "not a registered function/op": "Export it with the operators of ONNX itself: others are not installed here.",
     "Could not find an implementation": "That operator has no version for this type on a CPU; export it in float32.",
+    "ZipMap input shape": "Convert it without the map (skl2onnx: options={'zipmap': False}).",
     "construct locale": "Install that locale on every machine that serves the model, or convert it for one that is"
     ' everywhere (skl2onnx: options={TfidfVectorizer: {"locale": "C.UTF-8"}}).',
 }

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from config.runtime import VARIABLE, close_runtime_folder, open_runtime_folder
 
 
@@ -36,3 +38,9 @@ def test_a_link_that_somebody_left_there_is_not_followed(tmp_path: Path) -> None
     close_runtime_folder(open_runtime_folder({VARIABLE: str(base)}))
     assert not victim.exists()
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null/below", "/dev/null"])
+def test_a_place_where_no_folder_can_be_is_named(place: str) -> None:
+    with pytest.raises(SystemExit, match=f"^sluice: {VARIABLE}: no folder can be made in {place} \\("):
+        open_runtime_folder({VARIABLE: place})
