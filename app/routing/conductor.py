@@ -55,10 +55,20 @@ class Conductor:
         try:
             if not models or not self._state.lease(LEASE, self._holder, LEASE_S):
                 return
-            for model in models:
-                self.judge_one(model)
         except StateUnavailable as error:
             self._log.warning("rollouts_held", reason=str(error))
+            return
+        for model in models:
+            self._judge_apart(model)
+
+    def _judge_apart(self, model: str) -> None:
+        """A rollout that cannot be judged is held; the next is not its hostage."""
+        try:
+            self.judge_one(model)
+        except StateUnavailable as error:
+            self._log.warning("rollout_held", model=model, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.exception("judge_failed", model=model, error=repr(error))
 
     def judge_one(self, model: str) -> None:
         """Judge a model's rollout and take the step that follows, if any.
@@ -116,7 +126,7 @@ class Conductor:
             sleep(PERIOD_S)
             try:
                 self.judge_all()
-            except Exception as error:  # noqa: BLE001 - a rollout that cannot be judged is held; the next is not its hostage
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round is begun
                 self._log.exception("judge_failed", error=repr(error))
 
 

@@ -74,18 +74,28 @@ def parse_traffic(text: str, generation: int) -> Traffic:
     """Read a document back.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none of ours.
+        ValueError: it is none of ours.
     """
-    data = json.loads(text)
-    rollout = data["rollout"]
-    return Traffic(
-        Plan(**data["plan"]),
-        generation,
-        tuple(Plan(**plan) for plan in data["before"]),
-        dict(data["banned"]),
-        parse_rollout(rollout) if rollout else None,
-        tuple(parse_rollout(item) for item in data["past"]),
-    )
+    try:
+        data = json.loads(text)
+        rollout = data["rollout"]
+        return Traffic(
+            _parse_plan(data["plan"]),
+            generation,
+            tuple(map(_parse_plan, data["before"])),
+            dict(data["banned"]),
+            parse_rollout(rollout) if rollout else None,
+            tuple(map(parse_rollout, data["past"])),
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _parse_plan(data: Mapping[str, Any]) -> Plan:
+    plan = Plan(**data)
+    if sum(plan.weights.values()) != WHOLE:
+        raise ValueError(f"the weights {plan.weights} are not whole")
+    return plan
 
 
 def shares(percents: Mapping[str, float]) -> dict[str, int]:

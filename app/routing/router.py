@@ -162,7 +162,7 @@ class Router:
         self._documents[model] = document
         try:
             traffic = parse_traffic(document.text, document.generation)
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             self._log.error("plan_unreadable", model=model, generation=document.generation, reason=str(error)[:200])
             return
         self._plans = self._plans | {model: _compile(document, traffic)}
@@ -172,7 +172,10 @@ class Router:
     def _refresh_forever(self) -> None:
         while True:
             sleep(REFRESH_S)
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001 - this worker must not be left behind with the plan it has
+                self._log.exception("refresh_failed", error=repr(error))
 
 
 def _compile(document: Document, traffic: Traffic) -> _Compiled:
