@@ -17,6 +17,7 @@ from app.routing.desk import TrafficDesk
 from app.routing.evidence import Arm, arm_of, table
 from app.routing.judge import Verdict, judge
 from app.routing.plan import Traffic
+from app.routing.rollout import Rollout
 from app.routing.router import Router
 from app.routing.stages import advanced, ended
 from app.state.base import State, StateUnavailable
@@ -26,15 +27,26 @@ LEASE_S = 5.0
 LEASE = "rollouts"
 
 
+Digest = Callable[[str, str], str | None]
+"""Of the file that this worker serves as a version of a model, None while it serves none."""
+
+
 class Conductor:
     """The judge of one worker."""
 
     def __init__(
-        self, state: State, router: Router, desk: TrafficDesk, log: Any, clock: Callable[[], float] = time
+        self,
+        state: State,
+        router: Router,
+        desk: TrafficDesk,
+        digest_of: Digest,
+        log: Any,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._state = state
         self._router = router
         self._desk = desk
+        self._digest_of = digest_of
         self._log = log
         self._clock = clock
         self._holder = f"{gethostname()}:{getpid()}:{uuid4().hex[:8]}"
@@ -79,18 +91,24 @@ class Conductor:
         traffic = self._desk.held(model)
         if traffic is None or traffic.rollout is None or not traffic.rollout.running:
             return
-        verdict = self.verdict(model, traffic)
-        after = next_of(traffic, verdict, self._clock())
-        if after is None:
+        after = self._after(model, traffic, traffic.rollout)
+        if after is None or after.rollout is None:
             return
         told = after.rollout
-        action = f"rollout:{told.state if told and not told.running else 'step'}"
+        action = f"rollout:{'step' if told.running else told.state}"
         try:
-            self._desk.write(model, after, action, "judge", reason="; ".join(verdict.reasons))
+            self._desk.write(model, after, action, "judge", reason=told.reason)
         except TrafficConflict:
             self._log.info("judge_too_late", model=model, generation=traffic.generation)
         else:
-            self._log.info("rollout_judged", model=model, action=action, reasons=list(verdict.reasons))
+            self._log.info("rollout_judged", model=model, action=action, reason=told.reason)
+
+    def _after(self, model: str, traffic: Traffic, rollout: Rollout) -> Traffic | None:
+        """What was counted is of the file that the rollout began with; of another one nothing is known."""
+        if self._digest_of(model, rollout.canary) not in (None, rollout.digest):
+            reason = f"the file of {rollout.canary} was replaced while it was on trial"
+            return ended(traffic, "aborted", reason, self._clock())
+        return next_of(traffic, self.verdict(model, traffic), self._clock())
 
     def verdict(self, model: str, traffic: Traffic) -> Verdict:
         """What the evidence of this generation says about the rollout that runs.
@@ -103,9 +121,12 @@ class Conductor:
             return Verdict("hold", ("no rollout is running",), {})
         try:
             known = self.evidence(model, traffic)
-            return judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
+            found = judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
         except (ValueError, ArithmeticError) as error:
             return Verdict("hold", (f"the counts cannot be read: {error}",), {})
+        if found.decision == "pass" and self._digest_of(model, rollout.canary) is None:
+            return Verdict("hold", (f"{rollout.canary} is not served any more",), found.evidence)
+        return found
 
     def evidence(self, model: str, traffic: Traffic) -> dict[str, Arm]:
         """What every version with traffic or copies did under this generation.

@@ -173,6 +173,18 @@ def test_what_cannot_follow_is_a_conflict(running: Server) -> None:
     assert get(running, "traffic").json()["weights"] == {"v1": 100}
 
 
+def test_what_is_not_served_gets_no_traffic(running: Server) -> None:
+    put(running, {"v1": 100})
+    assert post(running, "rollouts", {"canary": "v2", "steps": [5]}).status == 200
+    assert running.post("/v2/repository/models/linear/unload", {}).status == 200
+    wait_until(lambda: running.log.count('"event":"model_unloaded"') >= len(running.workers), 10, "it to be unloaded")
+    promoted = running.post(f"{ROOT}/rollouts/promote", {})
+    assert promoted.json()["type"] == "urn:sluice:problem:model-not-ready"
+    assert post(running, "rollouts/abort").status == 200
+    back = running.post(f"{ROOT}/traffic/rollback", {})
+    assert back.json()["type"] == "urn:sluice:problem:model-not-ready"
+
+
 def test_evidence_of_an_experiment(running: Server) -> None:
     put(running, {"v1": 50, "v2": 50}, unit="request", experiment="sums", variants={"v1": "a", "v2": "b"})
     everywhere(running, {"v1": 50, "v2": 50})

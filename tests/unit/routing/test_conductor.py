@@ -17,11 +17,11 @@ from app.telemetry.logs import logger
 ROLLOUT = Rollout("r", "v1", "v2", "digest", (5000,), 0, Thresholds(20))
 
 
-def court(folder: Path) -> tuple[MemoryState, TrafficDesk, Conductor]:
+def court(folder: Path, served: str | None = "digest") -> tuple[MemoryState, TrafficDesk, Conductor]:
     state = MemoryState(folder)
     router = Router(state, logger("tests"))
     desk = TrafficDesk(state, router, lambda *_, **__: None)
-    return state, desk, Conductor(state, router, desk, logger("tests"))
+    return state, desk, Conductor(state, router, desk, lambda *_: served, logger("tests"))
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,27 @@ def test_a_change_that_was_made_is_told_though_the_old_counts_stay(
 
     monkeypatch.setattr(state, "remove", away)
     assert desk.set_plan("m", "v1", Plan({"v2": 10_000}), None).generation == 3
+
+
+@pytest.mark.parametrize(("served", "outcome"), [("digest", "promoted"), (None, "running"), ("another", "aborted")])
+def test_only_the_file_that_was_judged_is_promoted(tmp_path: Path, served: str | None, outcome: str) -> None:
+    """Its folder was deleted, or replaced, after it had answered enough."""
+    state, desk, conductor = court(tmp_path, served)
+    started = desk.start("m", "v1", ROLLOUT)
+    state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|ok": 50.0})
+    conductor.judge_all()
+    held = desk.held("m")
+    assert held is not None
+    assert held.rollout is not None
+    assert (held.rollout.state, held.banned) == (outcome, {})
+
+
+def test_a_canary_that_fails_is_taken_back_though_the_judge_serves_it_not(tmp_path: Path) -> None:
+    """It may be served at another instance."""
+    state, desk, conductor = court(tmp_path, None)
+    started = desk.start("m", "v1", ROLLOUT)
+    state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|errors": 50.0})
+    conductor.judge_all()
+    held = desk.held("m")
+    assert held is not None
+    assert held.plan.weights == {"v1": 10_000}

@@ -65,7 +65,7 @@ class Rollouts(RuleBasedStateMachine):
         self.audit.append(action)
 
     def new_judge(self) -> Conductor:
-        return Conductor(self.state, self.router, self.desk, LOG, lambda: self.now)
+        return Conductor(self.state, self.router, self.desk, lambda _, version: f"sha-{version}", LOG, lambda: self.now)
 
     @rule(canary=st.sampled_from(["v2", "v3", "v4"]), force=st.booleans(), dry_run=st.booleans())
     def start(self, canary: str, force: bool, dry_run: bool) -> None:
