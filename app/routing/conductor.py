@@ -108,7 +108,8 @@ class Conductor:
         if self._digest_of(model, rollout.canary) not in (None, rollout.digest):
             reason = f"the file of {rollout.canary} was replaced while it was on trial"
             return ended(traffic, "aborted", reason, self._clock())
-        return next_of(traffic, self.verdict(model, traffic), self._clock())
+        lasted = self._router.lasted(model, traffic.generation)
+        return next_of(traffic, self.verdict(model, traffic), self._clock(), lasted)
 
     def verdict(self, model: str, traffic: Traffic) -> Verdict:
         """What the evidence of this generation says about the rollout that runs.
@@ -151,11 +152,11 @@ class Conductor:
                 self._log.exception("judge_failed", error=repr(error))
 
 
-def next_of(traffic: Traffic, verdict: Verdict, now: float) -> Traffic | None:
-    """The document that follows, None to wait: a failure counts at once, a pass when the step's time is over."""
+def next_of(traffic: Traffic, verdict: Verdict, now: float, lasted: float) -> Traffic | None:
+    """The document that follows, None to wait: a failure counts at once, a pass when the step ``lasted`` its time."""
     rollout = traffic.rollout
     if rollout is None or not rollout.running or verdict.decision == "hold":
         return None
     if verdict.decision == "fail":
         return ended(traffic, "failed", "; ".join(verdict.reasons), now, verdict.evidence)
-    return advanced(traffic, verdict.evidence, now) if now >= rollout.stepped + rollout.interval_s else None
+    return advanced(traffic, verdict.evidence, now) if lasted >= rollout.interval_s else None

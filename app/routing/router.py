@@ -8,7 +8,7 @@ starts meanwhile goes by what this machine knew last: the newest version is not 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
-from time import sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 from app.routing.plan import Traffic, parse_traffic
@@ -44,8 +44,11 @@ DEFAULT = Route(None, "default")
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    """``since`` is when this plan came into force, on this worker's steady clock."""
+
     document: Document
     traffic: Traffic
+    since: float
     order: tuple[str, ...]
     stable: Mapping[str, str]
 
@@ -53,10 +56,20 @@ class _Compiled:
 class Router:
     """The plans of all models, as this worker knows them."""
 
-    def __init__(self, state: State, log: Any, kept: DocumentFiles | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        log: Any,
+        kept: DocumentFiles | None = None,
+        clock: Callable[[], float] = time,
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
         self._state = state
         self._log = log
         self._kept = kept
+        self._clock = clock
+        self._steady = steady
+        self._looked = False
         self._documents: dict[str, Document] = {}
         self._plans: dict[str, _Compiled] = {}
         self._started = False
@@ -108,6 +121,15 @@ class Router:
         compiled = self._plans.get(model)
         return None if compiled is None else compiled.traffic
 
+    def lasted(self, model: str, generation: int) -> float:
+        """Seconds that a generation has been in force, 0 for one that this worker does not know yet.
+
+        As seen by this worker: clocks of machines differ, and are set. Only one that has just started goes by them.
+        """
+        compiled = self._plans.get(model)
+        known = compiled is not None and compiled.traffic.generation == generation
+        return self._steady() - compiled.since if compiled and known else 0.0
+
     def on_trial(self) -> Sequence[str]:
         """Models with a rollout that is under way."""
         return [
@@ -134,6 +156,7 @@ class Router:
             for model, document in documents.items():
                 if self._documents.get(model) != document and not self.lost(model, document):
                     self._adopt(model, document)
+            self._looked = True
 
     def recall(self) -> None:
         """Adopt what this machine knew last; what shared state knows comes over it."""
@@ -165,9 +188,13 @@ class Router:
         except ValueError as error:
             self._log.error("plan_unreadable", model=model, generation=document.generation, reason=str(error)[:200])
             return
-        self._plans = self._plans | {model: _compile(document, traffic)}
+        self._plans = self._plans | {model: _compile(document, traffic, self._since(traffic))}
         self._keep(model, document)
         self._log.info("plan_in_force", model=model, generation=document.generation, weights=traffic.plan.weights)
+
+    def _since(self, traffic: Traffic) -> float:
+        old = self._clock() - traffic.rollout.stepped if traffic.rollout and not self._looked else 0.0
+        return self._steady() - max(0.0, old)
 
     def _refresh_forever(self) -> None:
         while True:
@@ -178,7 +205,7 @@ class Router:
                 self._log.exception("refresh_failed", error=repr(error))
 
 
-def _compile(document: Document, traffic: Traffic) -> _Compiled:
+def _compile(document: Document, traffic: Traffic, since: float) -> _Compiled:
     rollout = traffic.rollout
     stable = {rollout.canary: rollout.stable} if rollout and rollout.state == "running" else {}
-    return _Compiled(document, traffic, tuple(sorted(traffic.plan.weights)), stable)
+    return _Compiled(document, traffic, since, tuple(sorted(traffic.plan.weights)), stable)

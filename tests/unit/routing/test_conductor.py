@@ -1,5 +1,6 @@
 """What the judge makes of counts that somebody else has written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,20 @@ def test_a_canary_that_fails_is_taken_back_though_the_judge_serves_it_not(tmp_pa
     held = desk.held("m")
     assert held is not None
     assert held.plan.weights == {"v1": 10_000}
+
+
+@pytest.mark.parametrize("set_by", [-3600.0, 3600.0])
+def test_a_step_lasts_its_time_whatever_the_clocks_say(tmp_path: Path, set_by: float) -> None:
+    """Begun by a server whose clock differs; only a worker that has just started has nothing else to go by."""
+    now = 1000.0
+    state = MemoryState(tmp_path)
+    router = Router(state, logger("tests"), None, lambda: 1e9 + now, lambda: now)
+    router.refresh()
+    desk = TrafficDesk(state, router, lambda *_, **__: None, lambda: 1e9 + now + set_by)
+    conductor = Conductor(state, router, desk, lambda *_: "digest", logger("tests"))
+    started = desk.start("m", "v1", replace(ROLLOUT, interval_s=60))
+    state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|ok": 50.0})
+    for seconds, trials in ((59, ["m"]), (1, [])):
+        now += seconds
+        conductor.judge_all()
+        assert router.on_trial() == trials

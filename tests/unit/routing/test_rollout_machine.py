@@ -52,7 +52,7 @@ class Rollouts(RuleBasedStateMachine):
         self.now = 1000.0
         self.audit: list[str] = []
         self.state = FlakyState(Path(self.folder.name))
-        self.router = Router(self.state, LOG)
+        self.router = Router(self.state, LOG, None, lambda: self.now, lambda: self.now)
         self.desk = TrafficDesk(self.state, self.router, self.note, lambda: self.now)
         self.judge = self.new_judge()
         self.generation = 0

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from app.routing.plan import WHOLE, Plan, Traffic
+from app.routing.rollout import Rollout
 from app.routing.router import KIND, Router
 from app.state.base import Document, StateUnavailable
 from app.state.files import DocumentFiles
@@ -87,3 +88,11 @@ def test_a_worker_that_starts_without_the_store_goes_by_what_was_known(tmp_path:
     (tmp_path / "known" / "traffic.json").write_text("{ damaged")
     later.recall()
     assert later.choose("m", None, None).version is None
+
+
+def test_a_worker_that_starts_goes_by_the_clock(state: MemoryState) -> None:
+    rollout = Rollout("r", "v1", "v2", "sha", stepped=1000.0)
+    state.swap(KIND, "m", 0, Traffic(Plan({"v1": WHOLE}), rollout=rollout).dump())
+    router = Router(state, structlog.get_logger(), None, lambda: 1030.0, lambda: 5.0)
+    router.refresh()
+    assert (router.lasted("m", 1), router.lasted("m", 2)) == (30.0, 0.0)
