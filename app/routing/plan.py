@@ -102,9 +102,10 @@ def shares(percents: Mapping[str, float]) -> dict[str, int]:
     """Percentages as basis points.
 
     Raises:
-        ValueError: a share below 0, or they do not sum to 100.
+        ValueError: a share below 0, or too small to be one, or they do not sum to 100.
     """
     points = {version: round(percent * 100) for version, percent in percents.items()}
-    if any(point < 0 for point in points.values()) or sum(points.values()) != WHOLE:
-        raise ValueError("weights must be 0 or more and sum to 100")
+    lost = any(percent and not points[version] for version, percent in percents.items())
+    if lost or any(point < 0 for point in points.values()) or sum(points.values()) != WHOLE:
+        raise ValueError("weights must be 0 or more, in steps of 0.01, and sum to 100")
     return {version: point for version, point in points.items() if point}

@@ -87,14 +87,17 @@ class Router:
         Thread(target=self._refresh_forever, name="router", daemon=True).start()
 
     def unit(self, model: str, entity: Ask, header: Callable[[str], str | None]) -> str | None:
-        """What a request sticks to a version by: asked for only where the model's plan wants to know."""
+        """What a request sticks to a version by: asked for only where the model's plan wants to know.
+
+        An empty id is none: all who send one would have the same version.
+        """
         compiled = self._plans.get(model)
         if compiled is None:
             return None
         plan = compiled.traffic.plan
         if plan.unit == "entity":
-            return entity()
-        return header(plan.header.lower()) if plan.unit == "header" else None
+            return entity() or None
+        return header(plan.header.lower()) or None if plan.unit == "header" else None
 
     def choose(self, model: str, unit: str | None, pinned: str | None) -> Route:
         """The route of a request; ``pinned`` is a version the caller asked for."""
