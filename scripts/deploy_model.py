@@ -43,17 +43,15 @@ def _awaited(environment: Environment, told: argparse.Namespace) -> tuple[Target
             served = target.served()
             if served and told.version in (None, *served):
                 return target, told.version or served[-1]
-            late = RemoteFailed(
-                f"{told.version or 'no version'} of {target.model} was not served within {told.wait:g} s"
-            )
+            late = RemoteFailed(f"{told.version or 'any version'} of {target.model} is not served")
         except RemoteFailed as error:
             if error.status != NOT_FOUND and not may_pass(error):
                 raise
             late = error
         if monotonic() > end:
-            raise late
+            raise RemoteFailed(f"after {told.wait:g} s: {late}")
         if said != (said := str(late)):
-            print(f"deploy_model: waiting up to {told.wait:g} s: {late}", file=sys.stderr)
+            print(f"deploy_model: waiting: {late}", file=sys.stderr)
         sleep(1)
 
 

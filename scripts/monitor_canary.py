@@ -2,7 +2,7 @@
 
 python scripts/monitor_canary.py --duration 30m --min-success-rate 99 --max-latency-p95 100
 
-0: it holds. 1: it failed, or was rolled back. 2: too few requests to tell. 3: the server cannot be asked.
+0: it holds. 1: it failed, or was rolled back. 2: too few requests to tell. 3: the server cannot be asked, or not so.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,8 +32,16 @@ def _seconds(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its own exit code, 2, would say that there were too few requests."""
+
+    def error(self, message: str) -> NoReturn:
+        """See ``ArgumentParser.error``."""
+        self.exit(AWAY, f"{self.format_usage()}monitor_canary: {message}\n")
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--duration", type=_seconds, required=True)
     parser.add_argument("--min-success-rate", type=float, default=99.0, help="percent")
     parser.add_argument("--max-latency-p95", type=float, default=100.0, help="milliseconds")

@@ -70,6 +70,7 @@ class Router:
         self._clock = clock
         self._steady = steady
         self._looked = False
+        self._unreadable = ""
         self._documents: dict[str, Document] = {}
         self._plans: dict[str, _Compiled] = {}
         self._started = False
@@ -154,8 +155,11 @@ class Router:
                 for model in [model for model in self._plans if self.lost(model, documents.get(model))]:
                     self._restore(model)
             except StateUnavailable as error:
-                self._log.debug("plans_unreadable", reason=str(error))
+                if self._unreadable != (reason := str(error)):
+                    self._log.warning("plans_unreadable", reason=reason)
+                self._unreadable = reason
                 return
+            self._unreadable = ""
             for model, document in documents.items():
                 if self._documents.get(model) != document and not self.lost(model, document):
                     self._adopt(model, document)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from app.routing.plan import WHOLE, Plan, Traffic
 from app.routing.rollout import Rollout
@@ -96,3 +97,17 @@ def test_a_worker_that_starts_goes_by_the_clock(state: MemoryState) -> None:
     router = Router(state, structlog.get_logger(), None, lambda: 1030.0, lambda: 5.0)
     router.refresh()
     assert (router.lasted("m", 1), router.lasted("m", 2)) == (30.0, 0.0)
+
+
+def test_a_file_that_cannot_be_read_is_told_once(
+    tmp_path: Path, state: MemoryState, make: Callable[[], Router]
+) -> None:
+    with capture_logs() as lines:
+        router = make()
+        for junk in ("[]", "{ damaged"):
+            (tmp_path / "traffic.json").write_text(junk)
+            for _ in range(3):
+                router.refresh()
+    assert [(line["event"], line["log_level"]) for line in lines] == [("plans_unreadable", "warning")] * 2
+    with pytest.raises(StateUnavailable, match=r"traffic\.json in SLUICE_DATA_DIR cannot be read; mend or delete it"):
+        state.documents(KIND)
