@@ -112,18 +112,14 @@ class Conductor:
         return next_of(traffic, self.verdict(model, traffic), self._clock(), lasted)
 
     def verdict(self, model: str, traffic: Traffic) -> Verdict:
-        """What the evidence of this generation says about the rollout that runs.
-
-        Raises:
-            StateUnavailable
-        """
+        """What the evidence of this generation says about the rollout that runs; without any it is held."""
         rollout = traffic.rollout
         if rollout is None or not rollout.running:
             return Verdict("hold", ("no rollout is running",), {})
         try:
             known = self.evidence(model, traffic)
             found = judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
-        except (ValueError, ArithmeticError) as error:
+        except (ValueError, ArithmeticError, StateUnavailable) as error:
             return Verdict("hold", (f"the counts cannot be read: {error}",), {})
         if found.decision == "pass" and self._digest_of(model, rollout.canary) is None:
             return Verdict("hold", (f"{rollout.canary} is not served any more",), found.evidence)

@@ -176,10 +176,13 @@ def test_a_watch_outlives_a_moment_without_an_answer_and_a_new_step(tmp_path: Pa
         for count in (500, 3)
     )
     away = answer(503, {"detail": "shared state is away"})
-    words = ["--duration", "2s", "--interval", "0.3s"]
-    assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, away, hang_up, *[few, plan] * 9)[0] == 0
+    promoted = answer(200, {"weights": {"v2": 100}})
+    words = ["--duration", "60s", "--interval", "0.1s"]
+    assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, away, hang_up, few, promoted)[0] == 0
     assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, away)[0] == 3
     assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, answer(401, {}))[0] == 3
+    brief = ["--duration", "1s", "--interval", "0.1s"]
+    assert scripted(tmp_path, "monitor_canary.py", brief, plan, many, plan, *[few, plan] * 20)[0] == 0
 
 
 def test_models_come_from_a_folder_or_over_http(tmp_path: Path, repository: Repository) -> None:

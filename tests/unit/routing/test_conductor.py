@@ -60,6 +60,19 @@ def test_a_document_that_cannot_be_read_holds_up_no_other_model(tmp_path: Path, 
         desk.set_plan("a", "v1", held.plan, None)
 
 
+def test_a_rollout_that_was_begun_is_told_though_its_counts_are_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, desk, conductor = court(tmp_path)
+    started = desk.start("m", "v1", ROLLOUT)
+
+    def away(table: str) -> dict[str, float]:
+        raise StateUnavailable(table)
+
+    monkeypatch.setattr(state, "numbers", away)
+    assert conductor.verdict("m", started).decision == "hold"
+
+
 def test_a_change_that_was_made_is_told_though_the_old_counts_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
