@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -121,9 +122,14 @@ def _refused(error: HTTPError) -> RemoteFailed:
     return RemoteFailed(message, error.code, errors, float(wait) if wait.isdecimal() else None)
 
 
-def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--url`` and ``--api-key``, each also from the environment."""
-    url = click.option(
+def with_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--url`` and ``--api-key``, each also from the environment, and the server as ``remote``."""
+
+    @wraps(command)
+    def called(url: str, api_key: str | None, **options: Any) -> None:
+        command(remote=Remote(url, api_key), **options)
+
+    url_option = click.option(
         "--url",
         envvar="SLUICE_URL",
         default="http://127.0.0.1:8000",
@@ -131,5 +137,5 @@ def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         help="The running server.",
     )
-    key = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
-    return url(key(command))
+    key_option = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
+    return url_option(key_option(called))

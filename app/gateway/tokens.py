@@ -54,7 +54,6 @@ class Issuer:
         self._keys: KeySet | None = None
         self._next_fetch = 0.0
         self._asking = Lock()
-        self._reachable = True
 
     def keys(self, *, renew: bool = False) -> KeySet:
         """The current keys; ``renew`` asks for newer ones, which the issuer is asked for at a bounded rate.
@@ -69,10 +68,6 @@ class Issuer:
             raise TokenRefused("the issuer's keys cannot be had")
         return self._keys
 
-    def health(self) -> str:
-        """``up``, or ``down`` while the last keys are being used."""
-        return "up" if self._reachable else "down"
-
     def _renew_if_due(self) -> None:
         if monotonic() < self._next_fetch:
             return
@@ -80,9 +75,7 @@ class Issuer:
         try:
             metadata = json.loads(self._fetch(f"{self.url}/.well-known/openid-configuration"))
             self._keys = KeySet.import_key_set(json.loads(self._fetch(self._address_of_keys(metadata))))
-            self._reachable = True
         except (OSError, URLError, ValueError, KeyError, TypeError, AttributeError, JoseError) as error:
-            self._reachable = False
             self._log.warning("issuer_unreachable", issuer=self.url, reason=str(error)[:200])
 
     def _address_of_keys(self, metadata: Mapping[str, Any]) -> str:
@@ -126,10 +119,6 @@ class Tokens:
             self._known = {}
         self._known[token] = (monotonic() + _REMEMBER_S, claims)
         return claims
-
-    def health(self) -> str:
-        """The issuer's."""
-        return self._issuer.health()
 
     def _verified(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_LENGTH:

@@ -91,7 +91,7 @@ def ended(
     banned = traffic.banned
     if state == "failed":
         banned = {**banned, rollout.digest: f"{rollout.canary}: {reason}"[:300]}
-    over = replace(_noted(rollout, now, state, reason, evidence or {}), state=state, reason=reason, ended=now)
+    over = replace(_noted(rollout, now, state, reason, evidence), state=state, reason=reason, ended=now)
     return replace(traffic, plan=plan, before=kept, banned=banned, rollout=over)
 
 
