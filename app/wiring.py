@@ -154,7 +154,7 @@ def _routing(
         audit.record(action, "allowed", by, "", model=model, **facts)
 
     desk = TrafficDesk(state, router, note)
-    conductor = Conductor(state, router, desk, log)
+    conductor = Conductor(state, router, desk, registry.digest, log)
     return Routing(router, outcomes, Shadow(registry, outcomes, log, drop), desk, conductor)
 
 

@@ -28,11 +28,11 @@ def main() -> None:
         title = f"Deployment of {target.model}, generation {traffic['generation']}"
         rollout = rollouts["running"] or next(iter(rollouts["history"]), None)
         rows, events = rows_of(traffic, arms), events_of(rollout)
-        told.output.with_suffix(".md").write_text(markdown(title, rows, events))
-        told.output.with_suffix(".html").write_text(html(title, rows, events, arms))
+        Path(f"{told.output}.md").write_text(markdown(title, rows, events))
+        Path(f"{told.output}.html").write_text(html(title, rows, events, arms))
     except (RemoteFailed, ConfigInvalid, OSError) as error:
         raise SystemExit(f"deployment_report: {error}") from None
-    print(f"{told.output.with_suffix('.md')} {told.output.with_suffix('.html')}")
+    print(f"{told.output}.md {told.output}.html")
 
 
 if __name__ == "__main__":

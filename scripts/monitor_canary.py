@@ -2,7 +2,7 @@
 
 python scripts/monitor_canary.py --duration 30m --min-success-rate 99 --max-latency-p95 100
 
-0: it holds. 1: it failed, or was rolled back. 2: too few requests to tell. 3: the server cannot be asked.
+0: it holds. 1: it failed, or was rolled back. 2: too few requests to tell. 3: the server cannot be asked, or not so.
 """
 
 import argparse
@@ -10,15 +10,18 @@ import re
 import sys
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.commands.remote import RemoteFailed
 from config.invalid import ConfigInvalid
-from scripts.rollouts.target import Target, environment_of, heaviest, read_deployment
+from scripts.rollouts.target import Target, environment_of, heaviest, may_pass, read_deployment
 
 HELD, FAILED, UNKNOWN, AWAY = 0, 1, 2, 3
+MISSES = 4
+"""So many questions in a row without an answer, and the server is away."""
+
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -29,8 +32,16 @@ def _seconds(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its own exit code, 2, would say that there were too few requests."""
+
+    def error(self, message: str) -> NoReturn:
+        """See ``ArgumentParser.error``."""
+        self.exit(AWAY, f"{self.format_usage()}monitor_canary: {message}\n")
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--duration", type=_seconds, required=True)
     parser.add_argument("--min-success-rate", type=float, default=99.0, help="percent")
     parser.add_argument("--max-latency-p95", type=float, default=100.0, help="milliseconds")
@@ -58,25 +69,38 @@ def _verdict(arm: dict[str, Any], told: argparse.Namespace) -> tuple[int, str]:
     return HELD if good else FAILED, shown
 
 
+def _look(target: Target, canary: str, told: argparse.Namespace) -> tuple[int, str, bool]:
+    """How it is, in words too, and whether that is the end: a canary that is gone was promoted, or rolled back."""
+    arm, weights = target.arms().get(canary), target.traffic()["weights"]
+    if arm is None:
+        return FAILED, f"has no traffic any more; {heaviest(weights)} answers", True
+    code, shown = _verdict(arm, told)
+    if len(weights) == 1 and code != FAILED:
+        code = HELD if canary in weights else FAILED
+    return code, shown, code == FAILED or len(weights) == 1
+
+
 def _watch(target: Target, told: argparse.Namespace) -> int:
-    """Until the time is over, or it has failed; a canary that is gone was promoted, or rolled back."""
+    """Until the time is over, or it has failed. A server that does not answer for a moment is asked again."""
     canary = _canary(target)
     if canary is None:
         print(f"{target.model}: no version shares traffic with another")
         return UNKNOWN
-    end, code = monotonic() + told.duration, UNKNOWN
+    end, code, missed = monotonic() + told.duration, UNKNOWN, 0
     while True:
-        arm = target.arms().get(canary)
-        if arm is None:
-            weights = target.traffic()["weights"]
-            print(f"{target.model} {canary}: has no traffic any more; {heaviest(weights)} answers")
-            return FAILED
-        code, shown = _verdict(arm, told)
+        try:
+            seen, shown, over = _look(target, canary, told)
+        except RemoteFailed as error:
+            missed += 1
+            if missed == MISSES or not may_pass(error) or monotonic() >= end:
+                raise
+            shown, over = str(error), False
+        else:
+            missed = 0
+            code = code if seen == UNKNOWN else seen  # the counts begin anew with each step
         print(f"{target.model} {canary}: {shown}", flush=True)
-        if code == FAILED or monotonic() >= end:
+        if over or monotonic() >= end:
             return code
-        if len(target.traffic()["weights"]) == 1:
-            return HELD if arm["version"] == heaviest(target.traffic()["weights"]) else FAILED
         sleep(min(told.interval, max(0.0, end - monotonic())))
 
 
@@ -89,6 +113,8 @@ def main() -> None:
     except (RemoteFailed, ConfigInvalid) as error:
         print(f"monitor_canary: {error}", file=sys.stderr)
         code = AWAY
+    except KeyboardInterrupt:
+        code = 130
     raise SystemExit(code)
 
 

@@ -125,6 +125,12 @@ class Registry:
             raise ModelNotReady(name, version)
         return served
 
+    def digest(self, name: str, version: str) -> str | None:
+        """Of the file that is served as a version, None while there is none."""
+        model = self.models.get(name)
+        state = model.versions.get(version) if model else None
+        return state.served.digest if state and state.served else None
+
     def unload(self, name: str) -> None:
         """Stop serving a model in this worker; requests that have begun keep their version until they end.
 

@@ -17,6 +17,7 @@ from app.routing.desk import TrafficDesk
 from app.routing.evidence import Arm, arm_of, table
 from app.routing.judge import Verdict, judge
 from app.routing.plan import Traffic
+from app.routing.rollout import Rollout
 from app.routing.router import Router
 from app.routing.stages import advanced, ended
 from app.state.base import State, StateUnavailable
@@ -26,15 +27,26 @@ LEASE_S = 5.0
 LEASE = "rollouts"
 
 
+Digest = Callable[[str, str], str | None]
+"""Of the file that this worker serves as a version of a model, None while it serves none."""
+
+
 class Conductor:
     """The judge of one worker."""
 
     def __init__(
-        self, state: State, router: Router, desk: TrafficDesk, log: Any, clock: Callable[[], float] = time
+        self,
+        state: State,
+        router: Router,
+        desk: TrafficDesk,
+        digest_of: Digest,
+        log: Any,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._state = state
         self._router = router
         self._desk = desk
+        self._digest_of = digest_of
         self._log = log
         self._clock = clock
         self._holder = f"{gethostname()}:{getpid()}:{uuid4().hex[:8]}"
@@ -55,10 +67,20 @@ class Conductor:
         try:
             if not models or not self._state.lease(LEASE, self._holder, LEASE_S):
                 return
-            for model in models:
-                self.judge_one(model)
         except StateUnavailable as error:
             self._log.warning("rollouts_held", reason=str(error))
+            return
+        for model in models:
+            self._judge_apart(model)
+
+    def _judge_apart(self, model: str) -> None:
+        """A rollout that cannot be judged is held; the next is not its hostage."""
+        try:
+            self.judge_one(model)
+        except StateUnavailable as error:
+            self._log.warning("rollout_held", model=model, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.exception("judge_failed", model=model, error=repr(error))
 
     def judge_one(self, model: str) -> None:
         """Judge a model's rollout and take the step that follows, if any.
@@ -69,33 +91,39 @@ class Conductor:
         traffic = self._desk.held(model)
         if traffic is None or traffic.rollout is None or not traffic.rollout.running:
             return
-        verdict = self.verdict(model, traffic)
-        after = next_of(traffic, verdict, self._clock())
-        if after is None:
+        after = self._after(model, traffic, traffic.rollout)
+        if after is None or after.rollout is None:
             return
         told = after.rollout
-        action = f"rollout:{told.state if told and not told.running else 'step'}"
+        action = f"rollout:{'step' if told.running else told.state}"
         try:
-            self._desk.write(model, after, action, "judge", reason="; ".join(verdict.reasons))
+            self._desk.write(model, after, action, "judge", reason=told.reason)
         except TrafficConflict:
             self._log.info("judge_too_late", model=model, generation=traffic.generation)
         else:
-            self._log.info("rollout_judged", model=model, action=action, reasons=list(verdict.reasons))
+            self._log.info("rollout_judged", model=model, action=action, reason=told.reason)
+
+    def _after(self, model: str, traffic: Traffic, rollout: Rollout) -> Traffic | None:
+        """What was counted is of the file that the rollout began with; of another one nothing is known."""
+        if self._digest_of(model, rollout.canary) not in (None, rollout.digest):
+            reason = f"the file of {rollout.canary} was replaced while it was on trial"
+            return ended(traffic, "aborted", reason, self._clock())
+        lasted = self._router.lasted(model, traffic.generation)
+        return next_of(traffic, self.verdict(model, traffic), self._clock(), lasted)
 
     def verdict(self, model: str, traffic: Traffic) -> Verdict:
-        """What the evidence of this generation says about the rollout that runs.
-
-        Raises:
-            StateUnavailable
-        """
+        """What the evidence of this generation says about the rollout that runs; without any it is held."""
         rollout = traffic.rollout
         if rollout is None or not rollout.running:
             return Verdict("hold", ("no rollout is running",), {})
         try:
             known = self.evidence(model, traffic)
-            return judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
-        except (ValueError, ArithmeticError) as error:
+            found = judge(known[rollout.stable], known[rollout.canary], rollout.thresholds, shadowed=rollout.dry_run)
+        except (ValueError, ArithmeticError, StateUnavailable) as error:
             return Verdict("hold", (f"the counts cannot be read: {error}",), {})
+        if found.decision == "pass" and self._digest_of(model, rollout.canary) is None:
+            return Verdict("hold", (f"{rollout.canary} is not served any more",), found.evidence)
+        return found
 
     def evidence(self, model: str, traffic: Traffic) -> dict[str, Arm]:
         """What every version with traffic or copies did under this generation.
@@ -116,15 +144,15 @@ class Conductor:
             sleep(PERIOD_S)
             try:
                 self.judge_all()
-            except Exception as error:  # noqa: BLE001 - a rollout that cannot be judged is held; the next is not its hostage
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next round is begun
                 self._log.exception("judge_failed", error=repr(error))
 
 
-def next_of(traffic: Traffic, verdict: Verdict, now: float) -> Traffic | None:
-    """The document that follows, None to wait: a failure counts at once, a pass when the step's time is over."""
+def next_of(traffic: Traffic, verdict: Verdict, now: float, lasted: float) -> Traffic | None:
+    """The document that follows, None to wait: a failure counts at once, a pass when the step ``lasted`` its time."""
     rollout = traffic.rollout
     if rollout is None or not rollout.running or verdict.decision == "hold":
         return None
     if verdict.decision == "fail":
         return ended(traffic, "failed", "; ".join(verdict.reasons), now, verdict.evidence)
-    return advanced(traffic, verdict.evidence, now) if now >= rollout.stepped + rollout.interval_s else None
+    return advanced(traffic, verdict.evidence, now) if lasted >= rollout.interval_s else None

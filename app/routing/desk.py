@@ -1,6 +1,7 @@
 """Where traffic is changed. Every change is one swap of the model's document, so of two writers one wins."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from time import time
 from typing import Protocol
@@ -43,8 +44,10 @@ class TrafficDesk:
             document = self._state.documents(KIND).get(model)
         try:
             return None if document is None else parse_traffic(document.text, document.generation)
-        except (ValueError, KeyError, TypeError):
-            raise StateUnavailable(f"the traffic document of {model} cannot be read") from None
+        except ValueError:
+            raise StateUnavailable(
+                f"the traffic document of {model} cannot be read; delete it there, and the workers put back theirs"
+            ) from None
 
     def set_plan(self, model: str, default: str, plan: Plan, generation: int | None) -> Traffic:
         """Another plan; ``generation`` is the one that the writer has seen, None for whichever there is.
@@ -99,7 +102,8 @@ class TrafficDesk:
             raise TrafficConflict(f"the traffic of {model} was changed meanwhile; look at it and try again")
         self._note(action, by, model, generation=document.generation, weights=dict(traffic.plan.weights), **facts)
         if traffic.generation > 1:
-            self._state.remove(table(model, traffic.generation - 1))
+            with suppress(StateUnavailable):  # what was written is in force all the same
+                self._state.remove(table(model, traffic.generation - 1))
         self._router.refresh()
         return replace(traffic, generation=document.generation)
 

@@ -52,10 +52,10 @@ def arm_of(numbers: Mapping[str, float], version: str) -> Arm:
     counts = {name.partition("|")[2]: value for name, value in numbers.items() if name.partition("|")[0] == version}
     if not all(isfinite(value) and value >= 0 for value in counts.values()):
         raise ValueError("a count is not finite")
-    latency = {int(what[1:]): value for what, value in counts.items() if what[0] == "t"}
+    latency = {int(what[1:]): value for what, value in counts.items() if what[:1] == "t"}
     predictions: dict[str, dict[str, float]] = {}
     for what, value in counts.items():
-        if what[0] in "pcv":
+        if what[:1] in ("p", "c", "v"):
             predictions.setdefault(what[0], {})[what[1:]] = value
     return Arm(counts.get("ok", 0), counts.get("errors", 0), latency, predictions)
 

@@ -87,7 +87,7 @@ def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
         return Finding("fail", told, numbers)
     if canary.errors * 2 > canary.requests:
         return Finding("hold", f"{told}; no worse, and nothing to promote", numbers)
-    return Finding("hold" if p < DOUBT else "pass", f"{told}; not yet clear", numbers)
+    return _weighed(p, 0.0, told, numbers)
 
 
 def _latency(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:

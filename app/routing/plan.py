@@ -79,27 +79,38 @@ def parse_traffic(text: str, generation: int) -> Traffic:
     """Read a document back.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none of ours.
+        ValueError: it is none of ours.
     """
-    data = json.loads(text)
-    rollout = data["rollout"]
-    return Traffic(
-        Plan(**data["plan"]),
-        generation,
-        tuple(Plan(**plan) for plan in data["before"]),
-        dict(data["banned"]),
-        parse_rollout(rollout) if rollout else None,
-        tuple(parse_rollout(item) for item in data["past"]),
-    )
+    try:
+        data = json.loads(text)
+        rollout = data["rollout"]
+        return Traffic(
+            _parse_plan(data["plan"]),
+            generation,
+            tuple(map(_parse_plan, data["before"])),
+            dict(data["banned"]),
+            parse_rollout(rollout) if rollout else None,
+            tuple(map(parse_rollout, data["past"])),
+        )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _parse_plan(data: Mapping[str, Any]) -> Plan:
+    plan = Plan(**data)
+    if sum(plan.weights.values()) != WHOLE:
+        raise ValueError(f"the weights {plan.weights} are not whole")
+    return plan
 
 
 def shares(percents: Mapping[str, float]) -> dict[str, int]:
     """Percentages as basis points.
 
     Raises:
-        ValueError: a share below 0, or they do not sum to 100.
+        ValueError: a share below 0, or too small to be one, or they do not sum to 100.
     """
     points = {version: round(percent * 100) for version, percent in percents.items()}
-    if any(point < 0 for point in points.values()) or sum(points.values()) != WHOLE:
-        raise ValueError("weights must be 0 or more and sum to 100")
+    lost = any(percent and not points[version] for version, percent in percents.items())
+    if lost or any(point < 0 for point in points.values()) or sum(points.values()) != WHOLE:
+        raise ValueError("weights must be 0 or more, in steps of 0.01, and sum to 100")
     return {version: point for version, point in points.items() if point}

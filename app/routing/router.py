@@ -8,7 +8,7 @@ starts meanwhile goes by what this machine knew last: the newest version is not 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
-from time import sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 from app.routing.plan import Traffic, parse_traffic
@@ -44,8 +44,11 @@ DEFAULT = Route(None, "default")
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    """``since`` is when this plan came into force, on this worker's steady clock."""
+
     document: Document
     traffic: Traffic
+    since: float
     order: tuple[str, ...]
     stable: Mapping[str, str]
 
@@ -53,10 +56,21 @@ class _Compiled:
 class Router:
     """The plans of all models, as this worker knows them."""
 
-    def __init__(self, state: State, log: Any, kept: DocumentFiles | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        log: Any,
+        kept: DocumentFiles | None = None,
+        clock: Callable[[], float] = time,
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
         self._state = state
         self._log = log
         self._kept = kept
+        self._clock = clock
+        self._steady = steady
+        self._looked = False
+        self._unreadable = ""
         self._documents: dict[str, Document] = {}
         self._plans: dict[str, _Compiled] = {}
         self._started = False
@@ -74,14 +88,17 @@ class Router:
         Thread(target=self._refresh_forever, name="router", daemon=True).start()
 
     def unit(self, model: str, entity: Ask, header: Callable[[str], str | None]) -> str | None:
-        """What a request sticks to a version by: asked for only where the model's plan wants to know."""
+        """What a request sticks to a version by: asked for only where the model's plan wants to know.
+
+        An empty id is none: all who send one would have the same version.
+        """
         compiled = self._plans.get(model)
         if compiled is None:
             return None
         plan = compiled.traffic.plan
         if plan.unit == "entity":
-            return entity()
-        return header(plan.header.lower()) if plan.unit == "header" else None
+            return entity() or None
+        return header(plan.header.lower()) or None if plan.unit == "header" else None
 
     def choose(self, model: str, unit: str | None, pinned: str | None) -> Route:
         """The route of a request; ``pinned`` is a version the caller asked for."""
@@ -108,6 +125,15 @@ class Router:
         compiled = self._plans.get(model)
         return None if compiled is None else compiled.traffic
 
+    def lasted(self, model: str, generation: int) -> float:
+        """Seconds that a generation has been in force, 0 for one that this worker does not know yet.
+
+        As seen by this worker: clocks of machines differ, and are set. Only one that has just started goes by them.
+        """
+        compiled = self._plans.get(model)
+        known = compiled is not None and compiled.traffic.generation == generation
+        return self._steady() - compiled.since if compiled and known else 0.0
+
     def on_trial(self) -> Sequence[str]:
         """Models with a rollout that is under way."""
         return [
@@ -129,11 +155,15 @@ class Router:
                 for model in [model for model in self._plans if self.lost(model, documents.get(model))]:
                     self._restore(model)
             except StateUnavailable as error:
-                self._log.debug("plans_unreadable", reason=str(error))
+                if self._unreadable != (reason := str(error)):
+                    self._log.warning("plans_unreadable", reason=reason)
+                self._unreadable = reason
                 return
+            self._unreadable = ""
             for model, document in documents.items():
                 if self._documents.get(model) != document and not self.lost(model, document):
                     self._adopt(model, document)
+            self._looked = True
 
     def recall(self) -> None:
         """Adopt what this machine knew last; what shared state knows comes over it."""
@@ -162,20 +192,27 @@ class Router:
         self._documents[model] = document
         try:
             traffic = parse_traffic(document.text, document.generation)
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             self._log.error("plan_unreadable", model=model, generation=document.generation, reason=str(error)[:200])
             return
-        self._plans = self._plans | {model: _compile(document, traffic)}
+        self._plans = self._plans | {model: _compile(document, traffic, self._since(traffic))}
         self._keep(model, document)
         self._log.info("plan_in_force", model=model, generation=document.generation, weights=traffic.plan.weights)
+
+    def _since(self, traffic: Traffic) -> float:
+        old = self._clock() - traffic.rollout.stepped if traffic.rollout and not self._looked else 0.0
+        return self._steady() - max(0.0, old)
 
     def _refresh_forever(self) -> None:
         while True:
             sleep(REFRESH_S)
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception as error:  # noqa: BLE001 - this worker must not be left behind with the plan it has
+                self._log.exception("refresh_failed", error=repr(error))
 
 
-def _compile(document: Document, traffic: Traffic) -> _Compiled:
+def _compile(document: Document, traffic: Traffic, since: float) -> _Compiled:
     rollout = traffic.rollout
     stable = {rollout.canary: rollout.stable} if rollout and rollout.running else {}
-    return _Compiled(document, traffic, tuple(sorted(traffic.plan.weights)), stable)
+    return _Compiled(document, traffic, since, tuple(sorted(traffic.plan.weights)), stable)

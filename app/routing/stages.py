@@ -91,7 +91,9 @@ def ended(
     rollout = _running(traffic)
     before = traffic.before[0]
     if state == "promoted" and not rollout.dry_run:
-        plan, kept = replace(before, weights={rollout.canary: WHOLE}, note="promoted", at=now), traffic.before
+        shadow = {version: share for version, share in before.shadow.items() if version != rollout.canary}
+        plan = replace(before, weights={rollout.canary: WHOLE}, shadow=shadow, note="promoted", at=now)
+        kept = traffic.before
     else:
         plan, kept = before, traffic.before[1:]
     banned = traffic.banned

@@ -28,8 +28,9 @@ class DocumentFiles:
             return {name: Document(row["generation"], row["text"]) for name, row in rows.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StateUnavailable(f"{kind}: {error}") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{kind}.json in SLUICE_DATA_DIR cannot be read; mend or delete it: {error}"
+            raise StateUnavailable(reason) from None
 
     def swap(self, kind: str, name: str, generation: int, text: str) -> Document | None:
         """See ``State.swap``."""

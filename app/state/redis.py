@@ -56,11 +56,12 @@ return 1
 """
 
 _LEASE = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+if holder and holder ~= ARGV[1] and left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
+"""One without an end, or beyond its end (the clock of Redis went back), is nobody's."""
 
 
 def _document(row: bytes) -> Document:

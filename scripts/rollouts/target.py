@@ -67,3 +67,8 @@ def environment_of(deployment: Deployment, name: str | None) -> Environment:
 def heaviest(weights: dict[str, float]) -> str:
     """The version with most traffic."""
     return max(weights, key=lambda version: weights[version])
+
+
+def may_pass(error: RemoteFailed) -> bool:
+    """Whether it may soon be answered: no server yet, a proxy without one, shared state away, a quota used up."""
+    return error.status in {0, 429, 500, 502, 503, 504}

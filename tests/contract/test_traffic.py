@@ -111,7 +111,7 @@ def test_units_stick_in_every_worker_and_variants_are_named(running: Server) -> 
             seen.setdefault(unit, set()).add(answer.headers["x-model-version"])
     assert all(len(versions) == 1 for versions in seen.values())
     assert {version for versions in seen.values() for version in versions} == {"v1", "v2"}
-    assert ask(running).headers["x-route"] == "weight"
+    assert ask(running).headers["x-route"] == ask(running, {"X-Unit-ID": " "}).headers["x-route"] == "weight"
     assert '"route":"sticky","variant":"blue"' in running.log
 
 
@@ -143,6 +143,7 @@ def test_of_two_deployers_one_wins_each_generation(running: Server) -> None:
     [
         ({"weights": {"v1": 60, "v2": 60}}, 422, "weights"),
         ({"weights": {}}, 422, "weights"),
+        ({"weights": {"v1": 99.999, "v2": 0.001}}, 422, "weights"),
         ({"weights": {"v1": -1, "v2": 101}}, 422, "weights.v1.value"),
         ({"weights": {"v1": 100}, "variants": {"v1": "blue\n"}}, 422, "variants.v1.value"),
         ({"weights": {"v1": 100}, "unit": "moon"}, 422, "unit"),
@@ -171,6 +172,18 @@ def test_what_cannot_follow_is_a_conflict(running: Server) -> None:
     assert post(running, "rollouts", {"canary": "v2"}).status == 409
     assert post(running, "rollouts/abort").json()["history"][0]["state"] == "aborted"
     assert get(running, "traffic").json()["weights"] == {"v1": 100}
+
+
+def test_what_is_not_served_gets_no_traffic(running: Server) -> None:
+    put(running, {"v1": 100})
+    assert post(running, "rollouts", {"canary": "v2", "steps": [5]}).status == 200
+    assert running.post("/v2/repository/models/linear/unload", {}).status == 200
+    wait_until(lambda: running.log.count('"event":"model_unloaded"') >= len(running.workers), 10, "it to be unloaded")
+    promoted = running.post(f"{ROOT}/rollouts/promote", {})
+    assert promoted.json()["type"] == "urn:sluice:problem:model-not-ready"
+    assert post(running, "rollouts/abort").status == 200
+    back = running.post(f"{ROOT}/traffic/rollback", {})
+    assert back.json()["type"] == "urn:sluice:problem:model-not-ready"
 
 
 def test_evidence_of_an_experiment(running: Server) -> None:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,9 +20,28 @@ from scripts.rollouts.web import DownloadFailed
 from tests.client import message
 from tests.models import fragile, linear
 from tests.programs import HOST, ROOT, wait_until
+from tests.python_client.moody_server import Behaviour, MoodyServer, answer, hang_up
 from tests.servers import Server
 
 ADMIN = "admin-key-for-the-tests-0123456789"
+
+
+def run(folder: Path, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Where ``deployment.yaml`` lies."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / script), *words],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "SLUICE_DEPLOYMENT_FILE": str(folder / "deployment.yaml"),
+            "STAGING_KEY": ADMIN,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @dataclass
@@ -33,20 +52,7 @@ class Pipeline:
     server: Server
 
     def run(self, script: str, *words: str) -> "subprocess.CompletedProcess[str]":
-        env = {
-            "PATH": "/usr/bin:/bin",
-            "LC_ALL": "C.UTF-8",
-            "SLUICE_DEPLOYMENT_FILE": str(self.folder / "deployment.yaml"),
-        }
-        return subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / script), *words],
-            cwd=self.folder,
-            env={**env, "STAGING_KEY": ADMIN},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return run(self.folder, script, *words)
 
     def weights(self) -> Any:
         answer = self.server.get("/v1/models/shop/traffic", {"X-API-Key": ADMIN})
@@ -117,12 +123,12 @@ def test_a_canary_that_fails_stops_the_pipeline(pipeline: Pipeline) -> None:
     watched = pipeline.run("monitor_canary.py", "--duration", "30s", "--interval", "1s", "--min-requests", "10")
     assert watched.returncode == 1
     assert "0.00 % answered" in watched.stdout
-    written = pipeline.run("deployment_report.py", "--environment", "staging", "--output", "report")
+    written = pipeline.run("deployment_report.py", "--environment", "staging", "--output", "report-1.4")
     assert written.returncode == 0, written.stderr
-    told = (pipeline.folder / "report.md").read_text()
+    told = (pipeline.folder / "report-1.4.md").read_text()
     assert "| v0 | - | 50 % |" in told
     assert "100.00 %" in told
-    page = (pipeline.folder / "report.html").read_text()
+    page = (pipeline.folder / "report-1.4.html").read_text()
     assert page.count("<svg") == 3
     fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
 
@@ -132,11 +138,53 @@ def test_what_cannot_work_says_why(pipeline: Pipeline) -> None:
     assert (nowhere.returncode, "it has staging, keyless" in nowhere.stderr) == (1, True)
     keyless = pipeline.run("deploy_model.py", "--environment", "keyless", "--image", "x")
     assert (keyless.returncode, keyless.stderr.endswith("(401) Set NO_KEY.\n")) == (1, True)
+    canary = pipeline.run("deploy_model.py", "--environment", "staging", "--image", "x", "--traffic-percent", "10")
+    assert (canary.returncode, "v2 answers everything already" in canary.stderr) == (1, True)
+    assert pipeline.run(
+        "deploy_model.py", "--environment", "staging", "--image", "x", "--traffic-percent", "0"
+    ).returncode
     absent = ["--environment", "staging", "--image", "x", "--version", "v9", "--wait", "1"]
-    assert "was not served within 1 s" in pipeline.run("deploy_model.py", *absent).stderr
+    assert "after 1 s: v9 of shop is not served" in pipeline.run("deploy_model.py", *absent).stderr
     pipeline.server.stop()
     away = pipeline.run("monitor_canary.py", "--duration", "1s")
     assert (away.returncode, "the url in the deployment file its address?" in away.stderr) == (3, True)
+    assert pipeline.run("monitor_canary.py", "--duration", "30").returncode == 3
+
+
+def scripted(folder: Path, script: str, words: Sequence[str], *behaviours: Behaviour) -> tuple[int, MoodyServer]:
+    """The exit code of a script whose server answers like this."""
+    with MoodyServer(*behaviours) as server:
+        (folder / "deployment.yaml").write_text(f"environments:\n  staging:\n    url: {server.url}\n    model: shop\n")
+        return run(folder, script, *words).returncode, server
+
+
+def test_what_is_deployed_goes_over_the_plan_that_was_seen(tmp_path: Path) -> None:
+    """The server is just starting; somebody else is quicker; and who sticks to what stays."""
+    served = answer(200, {"versions": [{"version": name, "state": "served"} for name in ("v1", "v2")]})
+    seen = {"weights": {"v1": 100}, "generation": 7, "unit": "header", "header": "X-Shop", "experiment": "e"}
+    words = ["--environment", "staging", "--image", "x"]
+    behaviours = hang_up, answer(404, {}), served, answer(200, seen), answer(409, {"detail": "too late"})
+    code, server = scripted(tmp_path, "deploy_model.py", words, *behaviours)
+    assert (code, server.header("If-Match")) == (1, ['"7"'])
+    sent = json.loads(server.requests[-1][1].partition(b"\r\n\r\n")[2])
+    assert sent["weights"] == {"v1": 90, "v2": 10}
+    assert (sent["unit"], sent["header"], sent["experiment"]) == ("header", "X-Shop", "e")
+
+
+def test_a_watch_outlives_a_moment_without_an_answer_and_a_new_step(tmp_path: Path) -> None:
+    plan = answer(200, {"weights": {"v1": 90, "v2": 10}})
+    many, few = (
+        answer(200, {"arms": [{"version": "v2", "requests": count, "errors": 0, "latency_p95_ms": 1}]})
+        for count in (500, 3)
+    )
+    away = answer(503, {"detail": "shared state is away"})
+    promoted = answer(200, {"weights": {"v2": 100}})
+    words = ["--duration", "60s", "--interval", "0.1s"]
+    assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, away, hang_up, few, promoted)[0] == 0
+    assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, away)[0] == 3
+    assert scripted(tmp_path, "monitor_canary.py", words, plan, many, plan, answer(401, {}))[0] == 3
+    brief = ["--duration", "1s", "--interval", "0.1s"]
+    assert scripted(tmp_path, "monitor_canary.py", brief, plan, many, plan, *[few, plan] * 20)[0] == 0
 
 
 def test_models_come_from_a_folder_or_over_http(tmp_path: Path, repository: Repository) -> None:

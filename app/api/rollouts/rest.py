@@ -43,7 +43,10 @@ def start(name: str) -> Response:
 @blueprint.post("/promote")
 @needs("traffic:write")
 def promote(name: str) -> Response:
-    """All traffic to the canary now."""
+    """All traffic to the canary now, if it is served."""
+    held = services().routing.desk.held(name)
+    if held and held.rollout and held.rollout.running:
+        services().registry.version(name, held.rollout.canary)
     return _ended(name, "promoted")
 
 

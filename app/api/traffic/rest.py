@@ -1,7 +1,7 @@
 """Routes of traffic plans. ``If-Match`` names the generation that the writer has seen; without it the last one wins."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -45,8 +45,11 @@ def replace(name: str) -> Response:
 def roll_back(name: str) -> Response:
     """The plan before; a rollout that is running is aborted."""
     default = default_version(name)
-    caller = current_visit().caller
-    return _answer(name, services().routing.desk.roll_back(name, default, caller.subject, _seen_generation()))
+    desk, caller = services().routing.desk, current_visit().caller
+    held = desk.held(name)
+    if held and held.before and not (held.rollout and held.rollout.running):
+        _check_served(name, held.before[0].weights)
+    return _answer(name, desk.roll_back(name, default, caller.subject, _seen_generation()))
 
 
 def _seen_generation() -> int | None:
@@ -65,10 +68,7 @@ def _seen_generation() -> int | None:
 
 
 def _plan(name: str, data: Mapping[str, Any]) -> Plan:
-    """Versions must be known before they can have traffic: a typing error would otherwise be a fallback."""
-    registry = services().registry
-    for version in (*data["weights"], *data["variants"], *data["shadow"]):
-        registry.version(name, version)
+    _check_served(name, (*data["weights"], *data["variants"], *data["shadow"]))
     try:
         weights = shares(data["weights"])
     except ValueError as error:
@@ -83,6 +83,16 @@ def _plan(name: str, data: Mapping[str, Any]) -> Plan:
         data["note"],
         current_visit().caller.subject,
     )
+
+
+def _check_served(name: str, versions: Iterable[str]) -> None:
+    """Versions must be served before they can have traffic: whatever the default is would otherwise answer.
+
+    Raises:
+        VersionNotFound, ModelNotReady
+    """
+    for version in versions:
+        services().registry.version(name, version)
 
 
 def _answer(name: str, traffic: Traffic) -> Response:

@@ -52,7 +52,7 @@ class Rollouts(RuleBasedStateMachine):
         self.now = 1000.0
         self.audit: list[str] = []
         self.state = FlakyState(Path(self.folder.name))
-        self.router = Router(self.state, LOG)
+        self.router = Router(self.state, LOG, None, lambda: self.now, lambda: self.now)
         self.desk = TrafficDesk(self.state, self.router, self.note, lambda: self.now)
         self.judge = self.new_judge()
         self.generation = 0
@@ -65,7 +65,7 @@ class Rollouts(RuleBasedStateMachine):
         self.audit.append(action)
 
     def new_judge(self) -> Conductor:
-        return Conductor(self.state, self.router, self.desk, LOG, lambda: self.now)
+        return Conductor(self.state, self.router, self.desk, lambda _, version: f"sha-{version}", LOG, lambda: self.now)
 
     @rule(canary=st.sampled_from(["v2", "v3", "v4"]), force=st.booleans(), dry_run=st.booleans())
     def start(self, canary: str, force: bool, dry_run: bool) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from app.routing.plan import WHOLE, Plan, Traffic
+from app.routing.rollout import Rollout
 from app.routing.router import KIND, Router
 from app.state.base import Document, StateUnavailable
 from app.state.files import DocumentFiles
@@ -87,3 +89,25 @@ def test_a_worker_that_starts_without_the_store_goes_by_what_was_known(tmp_path:
     (tmp_path / "known" / "traffic.json").write_text("{ damaged")
     later.recall()
     assert later.choose("m", None, None).version is None
+
+
+def test_a_worker_that_starts_goes_by_the_clock(state: MemoryState) -> None:
+    rollout = Rollout("r", "v1", "v2", "sha", stepped=1000.0)
+    state.swap(KIND, "m", 0, Traffic(Plan({"v1": WHOLE}), rollout=rollout).dump())
+    router = Router(state, structlog.get_logger(), None, lambda: 1030.0, lambda: 5.0)
+    router.refresh()
+    assert (router.lasted("m", 1), router.lasted("m", 2)) == (30.0, 0.0)
+
+
+def test_a_file_that_cannot_be_read_is_told_once(
+    tmp_path: Path, state: MemoryState, make: Callable[[], Router]
+) -> None:
+    with capture_logs() as lines:
+        router = make()
+        for junk in ("[]", "{ damaged"):
+            (tmp_path / "traffic.json").write_text(junk)
+            for _ in range(3):
+                router.refresh()
+    assert [(line["event"], line["log_level"]) for line in lines] == [("plans_unreadable", "warning")] * 2
+    with pytest.raises(StateUnavailable, match=r"traffic\.json in SLUICE_DATA_DIR cannot be read; mend or delete it"):
+        state.documents(KIND)

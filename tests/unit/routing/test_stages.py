@@ -13,6 +13,13 @@ def begin(dry_run: bool = False) -> Traffic:
     return begun(Traffic(Plan({"v1": WHOLE})), rollout, 1.0)
 
 
+def test_what_is_promoted_gets_no_copies_of_its_own_requests() -> None:
+    """It was a shadow before it was a canary."""
+    plan = Plan({"v1": WHOLE}, shadow={"v2": WHOLE, "v3": 500})
+    begun_ = begun(Traffic(plan), Rollout("r", "v1", "v2", "sha-2", (1000,)), 1.0)
+    assert advanced(begun_, {}, 100.0).plan.shadow == {"v3": 500}
+
+
 def test_what_failed_is_not_tried_again_unless_it_is_forced() -> None:
     failed = ended(begin(), "failed", "it raises", 2.0)
     again = Rollout("s", "v1", "v2", "sha-2", (1000,))

@@ -87,6 +87,15 @@ def test_a_lease_has_one_holder_until_it_ends(state: State) -> None:
     assert not state.lease("judge", "anna", 0.3)
 
 
+@pytest.mark.parametrize("ends", [(), ("PX", "3600000")])
+def test_a_lease_that_does_not_end_in_time_is_nobodys(redis_server: RedisServer, ends: tuple[str, ...]) -> None:
+    """Somebody else wrote it, or the clock of Redis went back."""
+    redis_server.call("SET", "sluice:lease:judge", "junk", *ends)
+    state = RedisState(link_to(redis_server))
+    assert state.lease("judge", "anna", 5)
+    assert not state.lease("judge", "bert", 5)
+
+
 @pytest.mark.parametrize("damage", [("SET", "x"), ("RPUSH", "x"), ("SADD", "x")])
 def test_documents_under_foreign_content_can_be_restored(redis_server: RedisServer, damage: tuple[str, str]) -> None:
     state = RedisState(link_to(redis_server))
