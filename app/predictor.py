@@ -71,7 +71,7 @@ class Predictor:
             return self._fall_back(request, route)
         if route.shadows:
             self._shadow.offer(request, route.shadows, route.generation)
-        subject = Subject(request.model, route.generation, version.manifest.version)
+        subject = Subject(request.model, route.generation, version.manifest.version, route.group)
         try:
             return self._watched(version, request, route, subject)
         except (ModelFailed, DeadlineExceeded, Overloaded) as error:

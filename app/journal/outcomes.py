@@ -2,17 +2,22 @@
 
 Only requests that the plan dealt are counted: whoever names a version is no fair sample. Counts are kept here and
 delivered to shared state once a second, one table per plan generation, so that a step of a rollout starts from nothing
-and every worker and machine adds to the same sums.
+and every worker and machine adds to the same sums. Where versions have units of their own, they are counted by group of
+units as well: those are many, so each worker writes its own down as one record.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from os import getpid
+from socket import gethostname
 from threading import Lock, Thread
 from time import sleep
 from typing import Any, NamedTuple
+from uuid import uuid4
 
-from app.routing.evidence import bins_of, latency_bin, table
+from app.routing.evidence import bins_of, group_table, latency_bin, table
 from app.state.base import State, StateUnavailable
 
 PUBLISH_S = 1.0
@@ -20,11 +25,21 @@ MAX_ROWS_BINNED = 64
 
 
 class Subject(NamedTuple):
-    """The version that a count is about, under which generation of its model's plan."""
+    """The version that a count is about, under which generation of its model's plan; the group of the unit, if any."""
 
     model: str
     generation: int
     version: str
+    group: int | None = None
+
+
+class _Groups:
+    """What this worker counted of a model by version and group, from the begin of a generation on."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self.counts: dict[str, dict[str, float]] = {}
+        self.told = False
 
 
 class Outcomes:
@@ -33,6 +48,8 @@ class Outcomes:
     def __init__(self, state: State) -> None:
         self._state = state
         self._counts: dict[str, dict[str, float]] = {}
+        self._groups: dict[str, _Groups] = {}
+        self._name = f"{gethostname()}:{uuid4().hex[:8]}"
         self._lock = Lock()
         self._started = False
 
@@ -66,15 +83,44 @@ class Outcomes:
                 self._state.add(name, fields)
             except StateUnavailable:
                 self._add(name, fields)
+        self._publish_groups()
+
+    def _publish_groups(self) -> None:
+        with self._lock:
+            fresh = [(model, groups) for model, groups in self._groups.items() if not groups.told]
+            copies = [{name: dict(counts) for name, counts in groups.counts.items()} for _, groups in fresh]
+            for _, groups in fresh:
+                groups.told = True
+        for (model, groups), counts in zip(fresh, copies, strict=True):
+            record = json.dumps(counts, separators=(",", ":")).encode()
+            try:
+                self._state.put(group_table(model, groups.generation), {f"{self._name}:{getpid()}": record})
+            except StateUnavailable:
+                groups.told = False
 
     def _count(self, subject: Subject, fields: Sequence[str]) -> None:
-        counted: dict[str, float] = {}
+        counted: dict[str, int] = {}
         for field in fields:
             counted[field] = counted.get(field, 0) + 1
         self._add(
             table(subject.model, subject.generation),
             {f"{subject.version}|{field}": amount for field, amount in counted.items()},
         )
+        if subject.group is not None:
+            self._count_group(subject, counted)
+
+    def _count_group(self, subject: Subject, counted: Mapping[str, int]) -> None:
+        """Of one generation at a time: what still comes of the one before is judged no more."""
+        with self._lock:
+            groups = self._groups.get(subject.model)
+            if groups is None or groups.generation < subject.generation:
+                groups = self._groups[subject.model] = _Groups(subject.generation)
+            if groups.generation > subject.generation:
+                return
+            groups.told = False
+            counts = groups.counts.setdefault(f"{subject.version}|{subject.group}", {})
+            for field, amount in counted.items():
+                counts[field] = counts.get(field, 0) + amount
 
     def _add(self, name: str, fields: Mapping[str, float]) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from app.errors import TrafficConflict
 from app.routing.desk import TrafficDesk
-from app.routing.evidence import Arm, arm_of, table
+from app.routing.evidence import Arm, arm_of, group_table, grouped, table
 from app.routing.judge import Verdict, judge
 from app.routing.plan import Traffic
 from app.routing.rollout import Rollout
@@ -134,9 +134,12 @@ class Conductor:
         """
         numbers = self._state.numbers(table(model, traffic.generation))
         plan, rollout = traffic.plan, traffic.rollout
+        by_worker = self._state.records(group_table(model, traffic.generation)) if plan.sticky else {}
+        groups = grouped(by_worker.values())
         on_trial = (rollout.stable, rollout.canary) if rollout and rollout.running else ()
         return {
-            version: arm_of(numbers, version) for version in dict.fromkeys((*plan.weights, *plan.shadow, *on_trial))
+            version: arm_of(numbers, version, groups)
+            for version in dict.fromkeys((*plan.weights, *plan.shadow, *on_trial))
         }
 
     def _judge_forever(self) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.errors import TrafficConflict
 from app.routing import stages
-from app.routing.evidence import table
+from app.routing.evidence import group_table, table
 from app.routing.plan import WHOLE, Plan, Traffic, parse_traffic
 from app.routing.rollout import Rollout, RolloutState
 from app.routing.router import KIND, Router
@@ -104,6 +104,7 @@ class TrafficDesk:
         if traffic.generation > 1:
             with suppress(StateUnavailable):  # what was written is in force all the same
                 self._state.remove(table(model, traffic.generation - 1))
+                self._state.remove(group_table(model, traffic.generation - 1))
         self._router.refresh()
         return replace(traffic, generation=document.generation)
 

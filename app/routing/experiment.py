@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 from app.routing.evidence import PROBABILITY_BINS, Arm
+from app.routing.units import alone, failing, spread
 
 Z = 1.959964
 """Two-sided 95 %."""
@@ -15,7 +16,7 @@ _POWER_Z = 0.841621
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """An estimate with its 95 % confidence interval, from ``n`` requests."""
+    """An estimate with its 95 % confidence interval, from ``n`` requests, or as many as those of units count as."""
 
     value: float
     low: float
@@ -37,14 +38,15 @@ class Comparison:
 
 def measures_of(arm: Arm) -> dict[str, Measure]:
     """Share of failed requests; share of each predicted class, or the mean probability where there is one."""
-    found = {"error_rate": share_of(arm.errors, arm.requests)}
+    counts_once = alone(failing(arm))
+    found = {"error_rate": share_of(arm.errors / counts_once, arm.requests / counts_once)}
     probability = arm.predictions.get("p", {})
     if probability:
-        found["mean_probability"] = _mean(probability, arm.ok)
+        found["mean_probability"] = _mean(probability, arm.ok / alone(spread(arm, "p")))
     classes = arm.predictions.get("c", {})
     rows = sum(classes.values())
     for name in sorted(classes, key=lambda name: -classes[name])[:10]:
-        independent = min(rows, arm.ok)
+        independent = min(rows, arm.ok / alone(spread(arm, "c")))
         found[f"class {name}"] = share_of(classes[name] * independent / rows, independent)
     return found
 

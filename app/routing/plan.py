@@ -39,6 +39,11 @@ class Plan:
         """The version with most traffic; empty in a plan without versions."""
         return max(self.weights, key=lambda version: self.weights[version], default="")
 
+    @property
+    def sticky(self) -> bool:
+        """Whether versions have units of their own, so that what is known of them depends on who these are."""
+        return self.unit != "request" and len(self.weights) > 1
+
     def to_json(self) -> dict[str, Any]:
         """As it is stored and shown."""
         return asdict(self)

@@ -10,12 +10,21 @@ from hashlib import sha256
 from random import randrange
 
 from app.routing.plan import WHOLE
+from app.routing.units import GROUPS
+
+
+def place_of(salt: str, unit: str) -> tuple[int, int]:
+    """A unit's point, in [0, 10,000), and its group, which is independent of it: who is counted together.
+
+    Salt and unit are length-prefixed, so no pair looks like another.
+    """
+    digest = sha256(f"{len(salt)}:{salt}{unit}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % WHOLE, digest[8] % GROUPS
 
 
 def point_of(salt: str, unit: str) -> int:
-    """Where a unit lies, in [0, 10,000). Salt and unit are length-prefixed, so no pair looks like another."""
-    data = f"{len(salt)}:{salt}{unit}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(sha256(data).digest()[:8], "big") % WHOLE
+    """Where a unit lies, in [0, 10,000)."""
+    return place_of(salt, unit)[0]
 
 
 def version_at(point: int, weights: Mapping[str, int], order: tuple[str, ...]) -> str:

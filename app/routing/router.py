@@ -12,7 +12,7 @@ from time import monotonic, sleep, time
 from typing import Any
 
 from app.routing.plan import Traffic, parse_traffic
-from app.routing.policies import point_of, random_point, version_at
+from app.routing.policies import place_of, random_point, version_at
 from app.state.base import Document, State, StateUnavailable
 from app.state.files import DocumentFiles
 from app.tensors import Reason
@@ -28,7 +28,7 @@ class Route:
     """The version to run, why, and the versions to shadow. ``version`` None: the model's default.
 
     ``generation`` is that of the plan that dealt the request, 0 where none did. ``stable`` answers instead when a
-    canary on trial fails.
+    canary on trial fails. ``group`` is that of the unit, where versions have units of their own.
     """
 
     version: str | None
@@ -37,6 +37,7 @@ class Route:
     shadows: tuple[str, ...] = ()
     generation: int = 0
     stable: str | None = None
+    group: int | None = None
 
 
 DEFAULT = Route(None, "default")
@@ -51,6 +52,7 @@ class _Compiled:
     since: float
     order: tuple[str, ...]
     stable: Mapping[str, str]
+    sticky: bool
 
 
 class Router:
@@ -108,7 +110,7 @@ class Router:
         if compiled is None:
             return DEFAULT
         plan = compiled.traffic.plan
-        point = random_point() if unit is None else point_of(plan.salt, unit)
+        point, group = (random_point(), None) if unit is None else place_of(plan.salt, unit)
         version = version_at(point, plan.weights, compiled.order)
         shadows = tuple(name for name, share in plan.shadow.items() if random_point() < share) if plan.shadow else ()
         return Route(
@@ -118,6 +120,7 @@ class Router:
             shadows,
             compiled.traffic.generation,
             compiled.stable.get(version),
+            group if compiled.sticky else None,
         )
 
     def traffic(self, model: str) -> Traffic | None:
@@ -215,4 +218,4 @@ class Router:
 def _compile(document: Document, traffic: Traffic, since: float) -> _Compiled:
     rollout = traffic.rollout
     stable = {rollout.canary: rollout.stable} if rollout and rollout.running else {}
-    return _Compiled(document, traffic, since, tuple(sorted(traffic.plan.weights)), stable)
+    return _Compiled(document, traffic, since, tuple(sorted(traffic.plan.weights)), stable, traffic.plan.sticky)
