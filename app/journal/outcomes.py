@@ -47,9 +47,11 @@ class Outcomes:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._counts: dict[str, dict[str, float]] = {}
-        self._groups: dict[str, _Groups] = {}
         self._name = f"{gethostname()}:{uuid4().hex[:8]}"
+        self._counts: dict[Subject, dict[str, float]] = {}
+        self._sums: dict[str, dict[str, float]] = {}
+        self._groups: dict[str, _Groups] = {}
+        self._publishing = Lock()
         self._lock = Lock()
         self._started = False
 
@@ -78,58 +80,54 @@ class Outcomes:
         """Deliver what was counted; what cannot be delivered is kept for the next time."""
         with self._lock:
             counts, self._counts = self._counts, {}
-        for name, fields in counts.items():
-            try:
-                self._state.add(name, fields)
-            except StateUnavailable:
-                self._add(name, fields)
-        self._publish_groups()
+        with self._publishing:
+            for subject, fields in counts.items():
+                self._sum(subject, fields)
+            for name in list(self._sums):
+                with suppress(StateUnavailable):
+                    self._state.add(name, self._sums[name])
+                    del self._sums[name]
+            for model, groups in self._groups.items():
+                with suppress(StateUnavailable):
+                    self._tell(model, groups)
 
-    def _publish_groups(self) -> None:
-        with self._lock:
-            fresh = [(model, groups) for model, groups in self._groups.items() if not groups.told]
-            copies = [{name: dict(counts) for name, counts in groups.counts.items()} for _, groups in fresh]
-            for _, groups in fresh:
-                groups.told = True
-        for (model, groups), counts in zip(fresh, copies, strict=True):
-            record = json.dumps(counts, separators=(",", ":")).encode()
-            try:
-                self._state.put(group_table(model, groups.generation), {f"{self._name}:{getpid()}": record})
-            except StateUnavailable:
-                groups.told = False
+    def _tell(self, model: str, groups: _Groups) -> None:
+        if groups.told:
+            return
+        record = json.dumps(groups.counts, separators=(",", ":")).encode()
+        self._state.put(group_table(model, groups.generation), {f"{self._name}:{getpid()}": record})
+        groups.told = True
 
     def _count(self, subject: Subject, fields: Sequence[str]) -> None:
-        counted: dict[str, int] = {}
-        for field in fields:
-            counted[field] = counted.get(field, 0) + 1
-        self._add(
-            table(subject.model, subject.generation),
-            {f"{subject.version}|{field}": amount for field, amount in counted.items()},
-        )
-        if subject.group is not None:
-            self._count_group(subject, counted)
-
-    def _count_group(self, subject: Subject, counted: Mapping[str, int]) -> None:
-        """Of one generation at a time: what still comes of the one before is judged no more."""
         with self._lock:
-            groups = self._groups.get(subject.model)
-            if groups is None or groups.generation < subject.generation:
-                groups = self._groups[subject.model] = _Groups(subject.generation)
-            if groups.generation > subject.generation:
-                return
+            counts = self._counts.setdefault(subject, {})
+            for field in fields:
+                counts[field] = counts.get(field, 0) + 1
+
+    def _sum(self, subject: Subject, fields: Mapping[str, float]) -> None:
+        sums = self._sums.setdefault(table(subject.model, subject.generation), {})
+        _add(sums, {f"{subject.version}|{field}": amount for field, amount in fields.items()})
+        groups = self._groups_of(subject)
+        if groups is not None:
+            _add(groups.counts.setdefault(f"{subject.version}|{subject.group}", {}), fields)
             groups.told = False
-            counts = groups.counts.setdefault(f"{subject.version}|{subject.group}", {})
-            for field, amount in counted.items():
-                counts[field] = counts.get(field, 0) + amount
 
-    def _add(self, name: str, fields: Mapping[str, float]) -> None:
-        with self._lock:
-            counts = self._counts.setdefault(name, {})
-            for field, amount in fields.items():
-                counts[field] = counts.get(field, 0) + amount
+    def _groups_of(self, subject: Subject) -> _Groups | None:
+        """Those of one generation at a time: what still comes of the one before is judged no more."""
+        if subject.group is None:
+            return None
+        held = self._groups.get(subject.model)
+        if held is None or held.generation < subject.generation:
+            held = self._groups[subject.model] = _Groups(subject.generation)
+        return held if held.generation == subject.generation else None
 
     def _publish_forever(self) -> None:
         while True:
             sleep(PUBLISH_S)
             with suppress(Exception):
                 self.publish()
+
+
+def _add(sums: dict[str, float], more: Mapping[str, float]) -> None:
+    for field, amount in more.items():
+        sums[field] = sums.get(field, 0) + amount
