@@ -7,7 +7,7 @@ units that stick to a version count as the number of independent ones that tell 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log2, sqrt
+from math import ceil, log2, sqrt
 from typing import Any, Literal
 
 from app.routing.evidence import Arm, latency_bin
@@ -96,15 +96,14 @@ def _told(name: str, requests: float, counted: float) -> str:
 
 def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
     known = effects_of(failing(stable), failing(canary))
-    bad, n = canary.errors // known.canary, canary.requests / known.canary
-    p = known.p(fisher_greater(bad, round(n), stable.errors // known.stable, round(stable.requests / known.stable)))
+    p = _oftener(canary.errors, canary.requests, stable.errors, stable.requests, known)
     numbers = {"stable": stable.errors, "canary": canary.errors, "p": _short(p)}
     told = (
         f"{canary.errors:.0f} of {canary.requests:.0f} requests failed"
         f" (stable: {stable.errors:.0f} of {stable.requests:.0f})"
     )
     alone = stable.requests == 0 and canary.errors * 2 > canary.requests
-    if bad >= FEW_ERRORS and (alone or p < _strict(wanted.alpha, canary.requests)):
+    if canary.errors >= FEW_ERRORS * known.canary and (alone or p < _strict(wanted.alpha, canary.requests)):
         return Finding("fail", told, numbers, known)
     if canary.errors * 2 > canary.requests:
         return Finding("hold", f"{told}; no worse, and nothing to promote", numbers, known)
@@ -119,13 +118,23 @@ def _latency(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
         return Finding("pass", "", {"timed": timed})
     edge = latency_bin(max(other * wanted.latency_ratio, other + wanted.latency_floor_ms / 1000))
     known = effects_of(late(stable, edge), late(canary, edge))
-    bad, n = canary.beyond(edge) // known.canary, round(timed / known.canary)
-    p = known.p(fisher_greater(bad, n, stable.beyond(edge) // known.stable, round(others / known.stable)))
+    p = _oftener(canary.beyond(edge), timed, stable.beyond(edge), others, known)
     numbers = {"stable_p95_ms": _short(other * 1000), "canary_p95_ms": _short(slow * 1000), "p": _short(p)}
     if slow < other * wanted.latency_ratio or (slow - other) * 1000 < wanted.latency_floor_ms:
         return Finding("pass", "", numbers, known)
     told = f"p95 is {slow * 1000:.1f} ms (stable: {other * 1000:.1f} ms)"
     return _weighed(p, _strict(wanted.alpha, timed), told, numbers, known)
+
+
+def _oftener(bad: float, n: float, other_bad: float, other_n: float, known: Effects) -> float:
+    """Fisher's p-value on as many requests as these count as, rounded in favour of the canary."""
+    counted = (
+        bad // known.canary,
+        ceil(n / known.canary),
+        ceil(other_bad / known.stable),
+        ceil(other_n / known.stable),
+    )
+    return known.p(fisher_greater(*counted))
 
 
 def _predictions(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:

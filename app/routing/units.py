@@ -52,7 +52,7 @@ class Effects:
     def p(self, p: float) -> float:
         """A p-value that supposed these effects to be known, when they are estimated: Student's instead of the normal.
 
-        By Wallace's approximation (1959), good to 1 % from 3 degrees of freedom on and careful below.
+        By Wallace's approximation (1959): to 4 standard errors at most 5 % too careful from 3 degrees of freedom on.
         """
         if p >= 0.5 or self.freedom == inf:
             return p

@@ -17,11 +17,12 @@ from app.journal.spare import Load
 from app.predictor import Predictor
 from app.registry.registry import Registry
 from app.registry.repository import Repository
-from app.routing.evidence import table
+from app.routing.evidence import group_table, grouped, table
 from app.routing.plan import Plan, Traffic
 from app.routing.rollout import Rollout
 from app.routing.router import KIND, Router
 from app.runtimes.onnx import OnnxRuntime
+from app.state.base import StateUnavailable
 from app.state.memory import MemoryState
 from app.tensors import Records, Request, Rows
 from tests.models import TinyModel, fragile, linear, masked, square_root
@@ -110,6 +111,49 @@ def test_outcomes_are_of_dealt_requests_only(two: Pipeline) -> None:
     assert counted["v2|ok"] == 5
     assert sum(value for name, value in counted.items() if name.startswith("v2|t")) == 5
     assert not any(name.startswith("v1|") for name in counted)
+
+
+def groups_of(pipeline: Pipeline) -> dict[str, dict[str, float]]:
+    pipeline.outcomes.publish()
+    return grouped(pipeline.state.records(group_table(pipeline.model, pipeline.generation)).values())
+
+
+def test_requests_of_units_that_stick_are_counted_by_group_too(two: Pipeline) -> None:
+    two.plan({"v1": 5000, "v2": 5000})
+    for number in (*range(30), *range(30)):
+        two.ask(1, 1, unit=f"u{number}")
+        two.ask(1, 1)
+    groups = groups_of(two)
+    assert {counts["ok"] % 2 for counts in groups.values()} == {0}, "a unit keeps its group"
+    assert sum(counts["ok"] for counts in groups.values()) == 60
+    assert sum(count for field, count in two.counted().items() if field.endswith("|ok")) == 120
+
+
+@pytest.mark.parametrize(
+    "plan", [{"weights": {"v1": 5000, "v2": 5000}, "unit": "request"}, {"weights": {"v2": 10_000}}]
+)
+def test_nothing_is_counted_by_group_where_versions_have_no_units_of_their_own(
+    two: Pipeline, plan: dict[str, Any]
+) -> None:
+    two.plan(**plan)
+    two.ask(1, 1, unit=None if "unit" in plan else "anna")
+    assert groups_of(two) == {}
+
+
+def test_groups_are_of_one_generation_and_told_when_state_comes_back(
+    two: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        two.plan({"v1": 5000, "v2": 5000})
+        two.ask(1, 1, unit="anna")
+
+    def away(table: str, _: object) -> None:
+        raise StateUnavailable(table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two.state, "put", away)
+        assert groups_of(two) == {}
+    assert [counts["ok"] for counts in groups_of(two).values()] == [1]
 
 
 def test_a_version_that_is_not_here_falls_back_and_says_so(two: Pipeline) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
-from app.routing.evidence import table
+from app.routing.evidence import group_table, table
 from app.routing.plan import Plan
 from app.routing.rollout import Rollout, Thresholds
 from app.routing.router import KIND, Router
@@ -42,6 +42,24 @@ def test_counts_that_are_none_hold_and_can_be_looked_at(tmp_path: Path, junk: di
     verdict = conductor.verdict("m", started)
     assert verdict.decision == "hold"
     assert "cannot be read" in verdict.reasons[0]
+
+
+def test_counts_of_groups_that_are_none_hold(tmp_path: Path) -> None:
+    state, desk, conductor = court(tmp_path)
+    started = desk.start("m", "v1", ROLLOUT)
+    state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|ok": 50.0})
+    state.put(group_table("m", started.generation), {"worker": b'{"v2|3": {"ok": NaN}}'})
+    assert "cannot be read" in conductor.verdict("m", started).reasons[0]
+
+
+def test_counts_of_groups_go_with_their_generation(tmp_path: Path) -> None:
+    state, desk, _ = court(tmp_path)
+    started = desk.start("m", "v1", ROLLOUT)
+    state.put(group_table("m", started.generation), {"worker": b"{}"})
+    desk.end("m", "v1", "aborted", "anna")
+    assert state.records(group_table("m", started.generation))
+    desk.set_plan("m", "v1", Plan({"v2": 10_000}), None)
+    assert state.records(group_table("m", started.generation)) == {}
 
 
 @pytest.mark.parametrize("junk", ["{ none", '{"plan": {"weights": null}, "before": []}', "[]", "[" * 100_000])

@@ -6,9 +6,11 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from app.routing.plan import WHOLE, shares
-from app.routing.policies import point_of, random_point, version_at
+from app.routing.policies import place_of, point_of, random_point, version_at
+from app.routing.units import GROUPS
 from tests.programs import ROOT
 
 texts = st.text(max_size=40)
@@ -52,6 +54,14 @@ def test_units_spread_evenly_for_any_salt(salt: str, first: int) -> None:
     plan = {"v1": 7000, "v2": 3000}
     chosen = sum(version_at(point_of(salt, f"c{first + n}"), plan, ("v1", "v2")) == "v2" for n in range(2000))
     assert 600 - 6 * 20.5 < chosen < 600 + 6 * 20.5
+
+
+def test_groups_are_even_and_have_nothing_to_do_with_the_point() -> None:
+    places = [place_of("pricing", f"c{number}") for number in range(20_000)]
+    for low, high in ((0, 1000), (1000, WHOLE)):
+        sizes = Counter(group for point, group in places if low <= point < high)
+        assert len(sizes) == GROUPS
+        assert float(stats.chisquare(list(sizes.values())).pvalue) > 0.001
 
 
 def test_another_experiment_deals_again() -> None:
