@@ -12,13 +12,14 @@ from app.gateway.audit import AuditLog
 from app.gateway.caller import Quota
 from app.gateway.gate import Gate, GuardedGate, OpenGate, Rules
 from app.gateway.identity import NOBODY, Identity
+from app.gateway.issuer import Issuer
 from app.gateway.key_desk import KeyDesk
 from app.gateway.key_store import FileKeyStore, KeyStore
 from app.gateway.keyring import Keyring
 from app.gateway.quotas import Quotas
 from app.gateway.redis import RedisKeyStore
 from app.gateway.roles import Role, parse_quota, quotas_of
-from app.gateway.tokens import Issuer, Tokens
+from app.gateway.tokens import Tokens
 from app.services import Doorkeeping
 from app.state.base import State
 from app.state.link import RedisLink
@@ -29,7 +30,7 @@ from config.settings import Settings
 
 
 def build_gate(
-    settings: Settings, state: State, link: RedisLink | None, audit: AuditLog
+    settings: Settings, state: State, link: RedisLink | None, audit: AuditLog, issuer: Issuer | None
 ) -> tuple[Gate, Keyring | None]:
     """The gate, and the keyring it reads (None when authentication is off).
 
@@ -50,7 +51,7 @@ def build_gate(
         keyring,
         _quotas_of_key,
         logger("sluice.gate"),
-        _tokens(settings),
+        Tokens(issuer, settings.oidc_audience, settings.oidc_algorithms, settings.oidc_role_claim) if issuer else None,
         access.claims,
         _bootstrap(settings),
     )
@@ -90,6 +91,11 @@ def build_key_desk(settings: Settings, link: RedisLink | None, audit: AuditLog) 
     """
     roles = sorted(load_access(settings.roles_file).roles)
     return KeyDesk(key_store(settings, link), Hasher(_pepper(settings)), audit, roles, _quotas_of_text)
+
+
+def build_issuer(settings: Settings) -> Issuer | None:
+    """Whose bearer tokens are accepted."""
+    return Issuer(settings.oidc_issuer, logger("sluice.tokens")) if settings.oidc_issuer else None
 
 
 def build_audit(settings: Settings) -> AuditLog:
@@ -148,13 +154,6 @@ def _quotas_of_key(record: ApiKey) -> tuple[Quota, ...]:
 
 def _quotas_of_text(text: str) -> tuple[Quota, ...]:
     return parse_quota(text, parse_limits(text.partition("=")[2]))
-
-
-def _tokens(settings: Settings) -> Tokens | None:
-    if not settings.oidc_issuer:
-        return None
-    issuer = Issuer(settings.oidc_issuer, logger("sluice.tokens"))
-    return Tokens(issuer, settings.oidc_audience, settings.oidc_algorithms, settings.oidc_role_claim)
 
 
 def _bootstrap(settings: Settings) -> tuple[Hasher, str] | None:
