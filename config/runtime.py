@@ -24,14 +24,20 @@ def open_runtime_folder(environ: MutableMapping[str, str]) -> Path:
     """Make the folder and name it in the environment; those of servers that were killed are removed.
 
     What the environment names already is where to make it. After a reload it names the one that was made at the start.
+
+    Raises:
+        SystemExit: it cannot be made there.
     """
-    chosen = environ.get(VARIABLE, "")
+    chosen = environ.get(VARIABLE, "").strip()
     if _is_ours(Path(chosen)):
         return Path(chosen)
     base = Path(chosen) if chosen else _memory()
-    base.mkdir(parents=True, exist_ok=True)
-    _remove_orphans(base)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(base)
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    except OSError as error:
+        raise SystemExit(f"sluice: cannot make a folder in {base} ({error.strerror}); set {VARIABLE}") from None
     _lock(folder)
     environ[VARIABLE] = str(folder)
     return folder

@@ -58,7 +58,7 @@ class KeyDesk:
 
     def records(self) -> list[ApiKey]:
         """Every record, oldest first."""
-        return sorted(self._store.read().values(), key=lambda record: record.created)
+        return sorted(self._store.read().records.values(), key=lambda record: record.created)
 
     def revoke(self, key_id: str) -> ApiKey:
         """End a key now.
@@ -87,7 +87,7 @@ class KeyDesk:
         return key, new
 
     def _found(self, key_id: str) -> ApiKey:
-        record = self._store.read().get(key_id)
+        record = self._store.read().records.get(key_id)
         if record is None:
             raise KeyNotFound(key_id)
         return record

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from config.runtime import VARIABLE, close_runtime_folder, open_runtime_folder
 
 
@@ -36,3 +38,10 @@ def test_a_link_that_somebody_left_there_is_not_followed(tmp_path: Path) -> None
     close_runtime_folder(open_runtime_folder({VARIABLE: str(base)}))
     assert not victim.exists()
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
+def test_where_none_can_be_made_it_says_so_in_a_line(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=rf"cannot make a folder in .*; set {VARIABLE}"):
+        open_runtime_folder({VARIABLE: str(tmp_path / place)})
