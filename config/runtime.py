@@ -16,6 +16,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX = "sluice-"
 _OWNER = "owner"
+ROOM_BYTES = 32 << 20
+"""A folder in memory with less is left alone: 4 MiB for a server and 1 MiB for each worker are taken at the start."""
+
 _YOUNG_S = 60.0
 """A folder this young may belong to a server that is just starting."""
 
@@ -53,9 +56,12 @@ def _is_ours(folder: Path) -> bool:
     return folder.name.startswith(f"{_PREFIX}{os.getpid()}-")
 
 
-def _memory() -> Path:
-    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp picks the name inside
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+def _memory(memory: Path = Path("/dev/shm")) -> Path:  # noqa: S108 - mkdtemp picks the name inside
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= ROOM_BYTES
+    try:
+        return memory if roomy else Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing else can be written to
+        return memory
 
 
 def _remove_orphans(base: Path) -> None:

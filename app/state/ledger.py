@@ -43,7 +43,7 @@ class Ledger:
         size = LINES * _LINE.size
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, size)
+            os.posix_fallocate(descriptor, 0, size)  # a page that is not there would end whoever writes to it
             self._lines = mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)

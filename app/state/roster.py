@@ -26,7 +26,7 @@ class Roster:
         size = 4 * (_HEAD + SEATS * _WIDTH)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, size)
+            os.posix_fallocate(descriptor, 0, size)  # a page that is not there would end whoever writes to it
             self._words = memoryview(mmap.mmap(descriptor, size)).cast("I")
         finally:
             os.close(descriptor)

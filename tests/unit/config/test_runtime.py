@@ -1,6 +1,7 @@
 """The folder in memory: made for this process, orphans removed, and nothing of anybody else's touched."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_a_link_that_somebody_left_there_is_not_followed(tmp_path: Path) -> None
     close_runtime_folder(open_runtime_folder({VARIABLE: str(base)}))
     assert not victim.exists()
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_folder_in_memory_with_little_room_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.runtime.ROOM_BYTES", 1 << 60)
+    environ: dict[str, str] = {}
+    folder = open_runtime_folder(environ)
+    close_runtime_folder(folder)
+    assert folder.parent == Path(tempfile.gettempdir())
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
