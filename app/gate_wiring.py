@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import replace
+from errno import EINVAL
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def build_gate(
     if not settings.auth:
         logger("sluice.gate").warning("authentication_is_off", effect="everybody on this machine may do everything")
         return OpenGate(), None
-    hasher = Hasher(_pepper(settings))
+    hasher = Hasher(_pepper_or_none(settings))
     keyring = Keyring(key_store(settings, link), hasher, logger("sluice.keys"))
     if access.anonymous_role:
         logger("sluice.gate").warning("anonymous_callers_have_a_role", role=access.anonymous_role)
@@ -90,7 +91,7 @@ def build_key_desk(settings: Settings, link: RedisLink | None, audit: AuditLog) 
         ConfigInvalid: see ``key_store``.
     """
     roles = sorted(load_access(settings.roles_file).roles)
-    return KeyDesk(key_store(settings, link), Hasher(_pepper(settings)), audit, roles, _quotas_of_text)
+    return KeyDesk(key_store(settings, link), lambda: Hasher(_pepper(settings)), audit, roles, _quotas_of_text)
 
 
 def build_issuer(settings: Settings) -> Issuer | None:
@@ -164,14 +165,26 @@ def _bootstrap(settings: Settings) -> tuple[Hasher, str] | None:
 
 
 def _pepper(settings: Settings) -> bytes:
-    """The configured pepper, else the one in the data folder, made by whoever comes first."""
+    """The configured pepper, else the one in the data folder, made by whoever comes first.
+
+    Raises:
+        OSError: it can neither be read nor made.
+    """
     if settings.key_pepper:
         return settings.key_pepper.encode()
     path = settings.data_dir / "pepper"
+    if not path.exists():
+        _write_once(path, secrets.token_hex(32).encode())
+    pepper = path.read_bytes()
+    if not pepper:
+        raise OSError(EINVAL, "the file is empty", str(path))
+    return pepper
+
+
+def _pepper_or_none(settings: Settings) -> bytes:
+    """The same, or one that no key was made with."""
     try:
-        if not path.exists():
-            _write_once(path, secrets.token_hex(32).encode())
-        return path.read_bytes()
+        return _pepper(settings)
     except OSError as error:
         logger("sluice.keys").warning(
             "pepper_unavailable", reason=str(error.strerror), effect="only the bootstrap key and bearer tokens work"

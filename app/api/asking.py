@@ -7,6 +7,7 @@ from app.api.freshness import wanted_freshness
 from app.errors import ModelNotFound
 from app.registry.version import ServedVersion
 from app.services import services
+from app.telemetry.metrics import Facts
 from app.tensors import Instances, Prediction, Request
 
 
@@ -34,7 +35,7 @@ def known(name: str, version: str | None) -> ServedVersion:
         ModelNotFound, VersionNotFound, ModelNotReady
     """
     served = services().registry.version(name, version)
-    current_visit().facts = {"model": name}
+    current_visit().facts = Facts(name)
     return served
 
 
@@ -54,14 +55,5 @@ def ask(name: str, version: str | None, instances: Instances, entity: Any = None
 
     asked = here.steered(Request(name, version, instances, wanted_freshness()), header, entity)
     prediction = here.predict(asked, visit.caller)
-    facts = {
-        "model": name,
-        "version": prediction.version,
-        "rows": prediction.rows,
-        "cache": prediction.source,
-        "route": prediction.reason,
-    }
-    if prediction.variant is not None:
-        facts["variant"] = prediction.variant
-    visit.facts = facts
+    visit.facts = Facts.of(prediction)
     return prediction

@@ -101,13 +101,6 @@ def _end(here: Services, response: Response) -> Response:
 
 
 def _log(log: AccessLog, visit: Visit, environ: Mapping[str, Any], status: int, seconds: float) -> None:
-    about = Answered(
-        visit.request_id,
-        environ["REQUEST_METHOD"],
-        environ["PATH_INFO"],
-        status,
-        seconds,
-        visit.address,
-        visit.caller.subject or None,
-    )
-    log.write(about, visit.facts)
+    caller = visit.caller.subject or None
+    about = Answered(environ["REQUEST_METHOD"], environ["PATH_INFO"], status, visit.address, caller, visit.facts)
+    log.write(visit.request_id, seconds, about)

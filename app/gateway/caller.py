@@ -1,6 +1,7 @@
 """Whoever stands at a door, before and after the gate."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from typing import Literal, NamedTuple
 
@@ -72,9 +73,14 @@ class Standing(NamedTuple):
 def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> dict[str, str]:
     """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers: HTTP's headers, gRPC's trailers."""
     return {
-        "RateLimit-Policy": f'"{unit}";q={limit};w={seconds}',
+        "RateLimit-Policy": _policy(unit, limit, seconds),
         "RateLimit": f'"{unit}";r={remaining};t={int(reset_s) + 1}',
     }
+
+
+@lru_cache
+def _policy(unit: str, limit: int, seconds: int) -> str:
+    return f'"{unit}";q={limit};w={seconds}'
 
 
 class Admission(NamedTuple):

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
+from app import passage
 from app.errors import QuotaExceeded
 from app.gateway.caller import Quota, Standing
 from app.gateway.reserves import Reserve, Supply
@@ -51,21 +52,26 @@ class Quotas:
         """
         if not quotas:
             return None
+        if passage.current() is None:
+            return self._take(subject, quotas, units, may_guess)
         whose = (subject, quotas[0].unit)
-        due = 0 if self._charged.settled(whose) else units
+        standing = self._take(subject, quotas, 0 if self._charged.settled(whose) else units, may_guess)
+        self._charged.note(whose)
+        return standing
+
+    def _take(self, subject: str, quotas: Sequence[Quota], units: int, may_guess: bool) -> Standing | None:
         taken: list[Reserve] = []
         tightest: Standing | None = None
         for quota in quotas:
             reserve = self._reserves.get((subject, quota)) or self._open(subject, quota)
-            remaining = reserve.take(due, may_guess)
+            remaining = reserve.take(units, may_guess)
             if remaining < 0:
                 for earlier in taken:
-                    earlier.give_back(due)
+                    earlier.give_back(units)
                 raise QuotaExceeded(*quota, reserve.ends - monotonic())
             taken.append(reserve)
             if tightest is None or remaining * tightest.quota.limit < tightest.remaining * quota.limit:
                 tightest = Standing(quota, remaining, reserve.ends)
-        self._charged.note(whose)
         return tightest
 
     def _open(self, subject: str, quota: Quota) -> Reserve:

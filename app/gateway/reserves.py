@@ -10,7 +10,7 @@ from app.errors import GateUnavailable
 from app.gateway.caller import Quota
 from app.state.base import Grant, State, StateUnavailable
 from app.state.memory import Windows
-from app.state.shelf import Shelf
+from app.state.shelf import Shelf, Stock
 
 SHARE = 100
 """A worker reserves this part of a limit; one below it is never reserved ahead."""
@@ -58,7 +58,7 @@ class Reserve:
         "_guessed",
         "_known_left",
         "_left",
-        "_number",
+        "_place",
         "_remaining",
         "_subject",
         "_supply",
@@ -72,8 +72,8 @@ class Reserve:
         self._supply = supply
         self._guard = Lock()
         self._alone, self._guessed = False, 0
-        self._number = hash((subject, quota))
-        kept = supply.shelf.find(self._number) if supply.shelf else None
+        self._place = supply.shelf.place(hash((subject, quota))) if supply.shelf else None
+        kept = self._place.find() if self._place else None
         self._left, self._remaining, self._known_left, self.ends = kept or (0, quota.limit, quota.limit, 0.0)
 
     def take(self, units: int, may_guess: bool) -> int:
@@ -88,7 +88,9 @@ class Reserve:
                 self._fill_up(units, now, may_guess)
             if self._left < units:
                 return -1
-            self._set_aside(self._left - units)
+            self._left -= units
+            if self._place is not None:
+                self._place.keep_left(self._left)
             return self._remaining + self._left
 
     def _fill_up(self, units: int, now: float, may_guess: bool) -> None:
@@ -101,11 +103,13 @@ class Reserve:
             self._left += grant.units
             self._remaining = grant.remaining
             self.ends = now + grant.reset_s
+        self._set_aside()
 
     def give_back(self, units: int) -> None:
         """Units that were handed out for nothing."""
         with self._guard:
-            self._set_aside(self._left + units)
+            self._left += units
+            self._set_aside()
 
     def _granted(self, need: int, may_guess: bool) -> Grant:
         """While alone, shared state is asked each time: that costs nothing until it is there again."""
@@ -128,12 +132,11 @@ class Reserve:
             self._guessed = 0
         return self._supply.ask(self._subject, self.quota, need)
 
-    def _set_aside(self, left: int) -> None:
+    def _set_aside(self) -> None:
         """Whoever takes over from a worker that was alone asks again, whatever that one's own part came to."""
-        self._left = left
-        if self._supply.shelf:
+        if self._place is not None:
             remaining = self._remaining or int(self._alone)
-            self._supply.shelf.keep(self._number, left, remaining, self._known_left, self.ends)
+            self._place.keep(Stock(self._left, remaining, self._known_left, self.ends))
 
 
 def _key(subject: str, quota: Quota) -> str:

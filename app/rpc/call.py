@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
 from time import monotonic, perf_counter
-from typing import Any
 from urllib.parse import unquote
 
 from app.gateway.caller import Caller, Credentials
+from app.telemetry.metrics import NO_FACTS, Facts
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
 
@@ -28,7 +28,7 @@ class Call:
     started: float = field(default_factory=perf_counter)
     address: str = ""
     caller: Caller | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = NO_FACTS
     trailers: list[tuple[str, str | bytes]] = field(default_factory=list)
     request_id: str = ""
 

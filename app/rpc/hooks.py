@@ -178,7 +178,7 @@ def _parsed(method: Method[Any], raw: bytes) -> Message | None:
 
 def _write_line(log: AccessLog, call: Call, code: grpc.StatusCode, seconds: float) -> None:
     caller = call.caller.subject if call.caller else None
-    log.write(Answered(call.request_id, "GRPC", call.path, code.name, seconds, call.address, caller), call.facts)
+    log.write(call.request_id, seconds, Answered("GRPC", call.path, code.name, call.address, caller, call.facts))
 
 
 def _timed(work: Callable[[], bytes]) -> tuple[bytes, float]:

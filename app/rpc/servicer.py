@@ -11,6 +11,7 @@ from app.rpc.convert import request_tensors, response_message
 from app.rpc.hooks import PUBLIC, Method
 from app.rpc.protocol import open_inference_pb2 as pb
 from app.services import Services
+from app.telemetry.metrics import Facts
 from app.tensors import Prediction, Request
 from app.version import VERSION
 
@@ -93,17 +94,11 @@ def _tell(call: Call, answer: pb.ModelInferResponse, prediction: Prediction) -> 
 
     The caller finds it in the answer's parameters: each trailer would cost some 15 us more.
     """
-    call.facts = {
-        "model": prediction.model,
-        "version": prediction.version,
-        "rows": prediction.rows,
-        "cache": prediction.source,
-        "route": prediction.reason,
-    }
+    call.facts = Facts.of(prediction)
     told = answer.parameters
     told["cache"].string_param = prediction.source
     told["route"].string_param = prediction.reason
     if prediction.cached:
         told["age"].int64_param = prediction.age
     if prediction.variant is not None:
-        call.facts["variant"] = told["variant"].string_param = prediction.variant
+        told["variant"].string_param = prediction.variant

@@ -15,7 +15,7 @@ PLACES = 1 << 14
 
 PLACE = Struct("<qqqqd")
 """The number of what it is for, then a ``Stock``."""
-_NUMBER = Struct("<q")
+_NUMBER = _LEFT = Struct("<q")
 
 
 class Stock(NamedTuple):
@@ -42,18 +42,37 @@ class Shelf:
         finally:
             os.close(descriptor)
 
-    def find(self, number: int) -> Stock | None:
-        """What lies there under a number, None when its window is over or nothing was ever kept."""
-        held, *stock = PLACE.unpack_from(self._places, _at(number))
+    def place(self, number: int) -> "Place":
+        """Where the stock of that number lies, if any."""
+        return Place(self._places, number)
+
+
+class Place:
+    """One number's place on the shelf, which may be another's just now. Find what lies there before anything else."""
+
+    __slots__ = ("_at", "_mine", "_number", "_places")
+
+    def __init__(self, places: mmap.mmap, number: int) -> None:
+        self._places = places
+        self._number = number
+        self._at = (number % PLACES) * PLACE.size
+        self._mine = False
+
+    def find(self) -> Stock | None:
+        """What lies there under this number, None when its window is over or nothing was ever kept."""
+        held, *stock = PLACE.unpack_from(self._places, self._at)
         found = Stock(*stock)
-        return found if held == number and found.ends > monotonic() else None
+        self._mine = held == self._number and found.ends > monotonic()
+        return found if self._mine else None
 
-    def keep(self, number: int, left: int, remaining: int, known_left: int, ends: float) -> None:
-        """Replace what lies there under a number: a ``Stock``, taken apart since this is on every request's way."""
-        at = _at(number)
-        if _NUMBER.unpack_from(self._places, at)[0] == number or PLACE.unpack_from(self._places, at)[-1] <= monotonic():
-            PLACE.pack_into(self._places, at, number, left, remaining, known_left, ends)
+    def keep(self, stock: Stock) -> None:
+        """Replace what lies there under this number."""
+        held, *_, ends = PLACE.unpack_from(self._places, self._at)
+        self._mine = held == self._number or ends <= monotonic()
+        if self._mine:
+            PLACE.pack_into(self._places, self._at, self._number, *stock)
 
-
-def _at(number: int) -> int:
-    return (number % PLACES) * PLACE.size
+    def keep_left(self, left: int) -> None:
+        """The same where nothing else has changed, and the window last kept is not over: on every request's way."""
+        if self._mine:
+            _LEFT.pack_into(self._places, self._at + _NUMBER.size, left)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from app.errors import (
     DeadlineExceeded,
@@ -18,6 +18,7 @@ from app.errors import (
     QuotaExceeded,
     Unauthenticated,
 )
+from app.tensors import Prediction
 
 COMPLAIN_S = 60.0
 
@@ -30,17 +31,40 @@ _REFUSALS: Mapping[type[Exception], tuple[str, str]] = {
 }
 
 
+class Facts(NamedTuple):
+    """What is known of a prediction, as far as it came; a model is named only if it exists.
+
+    ``cache`` is where the answer came from, ``route`` why this version gave it.
+    """
+
+    model: str = ""
+    version: str = ""
+    rows: int = 0
+    cache: str = ""
+    route: str = ""
+    variant: str | None = None
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> "Facts":
+        """Everything, of one that was given."""
+        it = prediction
+        return cls(it.model, it.version, it.rows, it.source, it.reason, it.variant)
+
+
+NO_FACTS = Facts()
+
+
 class Metrics(Protocol):
     """What can be told. Every call returns at once and never raises."""
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         """A request was answered.
 
         Args:
             route: the rule of the address (``/v1/models/<name>/predict``), empty when none matched; never the path.
             status: of the answer.
             seconds: from the first line of ours to the last.
-            facts: ``model``, ``version``, ``cache`` and ``rows`` as far as they are known to exist.
+            facts: of its prediction.
         """
         ...
 
@@ -60,7 +84,7 @@ class Metrics(Protocol):
 class NullMetrics:
     """Nobody listens."""
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         """See ``Metrics.request``."""
 
     def refused(self, gate: str, reason: str) -> None:
@@ -83,7 +107,7 @@ class Observers:
         self._complained: dict[str, float] = {}
         self.failures: Counter[str] = Counter()
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         """See ``Metrics.request``."""
         for name, tell in self._requests:
             try:

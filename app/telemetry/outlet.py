@@ -36,13 +36,15 @@ class Outlet:
         """A pipe, a socket, a terminal; a file takes everything until its disk is full, and says so then."""
         self._is_socket = stat.S_ISSOCK(mode)
         self._descriptor = _own_way(descriptor) if self.may_be_full and not self._is_socket else descriptor
+        self._waits = self.may_be_full and not self._is_socket and os.get_blocking(self._descriptor)
+        """Whether a write would wait for room, so that one has to ask first."""
         self._patience = PATIENCE_S
         self.cut = cut
         """Whether the last line broke off; the next begins on a line of its own."""
 
     def offer(self, line: bytes) -> bool:
         """Write a line that ends with a newline, if there is room; whether all of it went."""
-        return self.has_room() and self.put(line)
+        return not (self._waits and not self.has_room()) and self.put(line)
 
     def has_room(self) -> bool:
         """Whether a line would be taken now, or soon; others may write in between, and then it is not."""
@@ -53,16 +55,19 @@ class Outlet:
         return room
 
     def put(self, line: bytes) -> bool:
-        """Write without waiting; whether all of it went."""
+        """Write what there is room for, waiting for more as ``has_room`` does; whether all of it went."""
         text = b"\n" + line if self.cut else line
         done = max(0, self._piece(text))
-        while 0 < done < len(text) and self.may_be_full and self.has_room():
+        while done < len(text) and self.may_be_full and self.has_room():
             more = self._piece(text[done : done + _PIECE])
             if more <= 0:
                 break
             done += more
-        self.cut = self.cut if not done else done < len(text)
-        return done == len(text)
+        whole = done == len(text)
+        if whole:
+            self._patience = PATIENCE_S
+        self.cut = self.cut if not done else not whole
+        return whole
 
     def _piece(self, text: bytes) -> int:
         if self._is_socket:

@@ -23,6 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.telemetry.graveyard import reading
 from app.telemetry.memory import memory
+from app.telemetry.metrics import Facts
 from app.telemetry.numbers import Numbers
 from app.version import VERSION
 
@@ -119,15 +120,14 @@ class Prometheus:
         self._opening = Lock()
         self._started = False
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         """See ``Metrics.request``."""
-        get = facts.get
-        key = (route, get("model", ""), get("version", ""), status, get("cache", ""))
+        key = (route, facts.model, facts.version, status, facts.cache)
         series = self._series.get(key) or self._open(key)
         if self._counted is None:
-            series.observe(seconds, get("rows", 0))
+            series.observe(seconds, facts.rows)
         elif not self._counted.settled():
-            series.observe(seconds, get("rows", 0))
+            series.observe(seconds, facts.rows)
             self._counted.note()
 
     def refused(self, gate: str, reason: str) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from statsd import StatsClient
 from statsd.client.udp import Pipeline
 
+from app.telemetry.metrics import Facts
+
 FLUSH_S = 1.0
 LOOK_UP_S = 30.0
 """How long an address is used before the name is looked up again."""
@@ -52,7 +54,7 @@ class Statsd:
         self._prefix = prefix
         self._render = _tagged if tagged else _dotted
         self._tell_lost = lost
-        self._requests: deque[tuple[str, int, float, Mapping[str, Any]]] = deque()
+        self._requests: deque[tuple[str, int, float, Facts]] = deque()
         self._counts: Counter[Name] = Counter()
         self._guard = Lock()
         self._overflow = 0
@@ -60,7 +62,7 @@ class Statsd:
         self._look_up_at = 0.0
         self._started = False
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         """See ``Metrics.request``."""
         if len(self._requests) >= QUEUE:
             self._overflow += 1
@@ -136,11 +138,11 @@ class Statsd:
         timings: list[tuple[Name, float]] = []
         for _ in range(len(self._requests)):
             route, status, seconds, facts = self._requests.popleft()
-            labels = _labels(route, status, facts.get("model"), facts.get("version"), facts.get("cache"))
+            labels = _labels(route, status, facts.model, facts.version, facts.cache)
             timings.append((("latency", labels), seconds * 1000))
             counts["requests", labels] += 1
-            if facts.get("rows"):
-                counts["rows", labels] += facts["rows"]
+            if facts.rows:
+                counts["rows", labels] += facts.rows
             if len(timings) % CHUNK == 0:
                 sleep(0)
         return timings, counts
@@ -173,7 +175,7 @@ def _chunks(timings: list[tuple[Name, float]]) -> Iterator[list[tuple[Name, floa
 
 
 @lru_cache(maxsize=2048)
-def _labels(route: str, status: int, model: str | None, version: str | None, cache: str | None) -> Tags:
+def _labels(route: str, status: int, model: str, version: str, cache: str) -> Tags:
     known = {"route": route, "status": str(status), "model": model, "version": version, "cache": cache}
     return tuple((name, value) for name, value in known.items() if value)
 

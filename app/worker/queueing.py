@@ -20,7 +20,7 @@ from app.api.errors import STATUS
 from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
 from app.telemetry.access import Answered
-from app.telemetry.metrics import tell_refusal
+from app.telemetry.metrics import NO_FACTS, tell_refusal
 from app.worker.admission import Admission
 from app.worker.ending import quick_refusal
 from app.worker.glance import Glance, look
@@ -173,10 +173,10 @@ class QueueingWorker(ThreadWorker):
         here, status = self.services, STATUS[type(error)]
         seconds = error.waited_s if isinstance(error, DeadlineExceeded) else 0.0
         tell_refusal(here.metrics, error)
-        here.metrics.request("", status, seconds, {})
+        here.metrics.request("", status, seconds, NO_FACTS)
         if here.access_log:
             peer = conn.client[0] if isinstance(conn.client, tuple) else ""
-            here.access_log.write(Answered(request_id, "POST", seen.path, status, seconds, peer, None))
+            here.access_log.write(request_id, seconds, Answered("POST", seen.path, status, peer, None))
 
     def _lapsed(self, conn: Any) -> bool:
         seen: Glance = conn.seen

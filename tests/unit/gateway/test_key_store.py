@@ -8,11 +8,14 @@ from time import time
 import pytest
 import structlog
 
+from app.gate_wiring import build_key_desk
 from app.gateway.api_keys import Hasher, mint
+from app.gateway.audit import AuditLog
 from app.gateway.key_store import FileKeyStore
 from app.gateway.keyring import Keyring
 from app.gateway.redis import RedisKeyStore
 from app.state.link import RedisLink, connect
+from config.settings import Settings
 from tests.programs import wait_until
 from tests.servers import RedisServer
 
@@ -63,3 +66,12 @@ def test_in_redis_a_key_can_be_revoked_beside_it(tmp_path: Path, monkeypatch: py
         redis.call("HDEL", "sluice:keys", *(f"damaged-{number}" for number in range(len(DAMAGED) + 2)))
         redis.call("INCR", "sluice:keys:version")
         wait_until(lambda: ring.health() == "up", 10, "the end of the damage")
+
+
+def test_no_key_is_made_that_no_server_would_take(tmp_path: Path) -> None:
+    """Servers that cannot read the pepper go on with one of their own."""
+    (tmp_path / "pepper").touch()
+    desk = build_key_desk(Settings(data_dir=tmp_path), None, AuditLog(tmp_path / "audit.jsonl"))
+    with pytest.raises(OSError, match="pepper"):
+        desk.create("one", "viewer")
+    assert desk.records() == []

@@ -19,16 +19,19 @@ A, B = hash(("key:a", 1)), hash(("key:b", 1))
 
 def test_what_was_kept_is_found_by_the_next(tmp_path: Path) -> None:
     stock = Stock(7, 93, 93, monotonic() + 60)
-    Shelf(tmp_path / "reserves-0").keep(A, *stock)
-    assert Shelf(tmp_path / "reserves-0").find(A) == stock
-    assert Shelf(tmp_path / "reserves-0").find(B) is None
-    assert Shelf(tmp_path / "reserves-1").find(A) is None
+    Shelf(tmp_path / "reserves-0").place(A).keep(stock)
+    next_ones = Shelf(tmp_path / "reserves-0").place(A)
+    assert next_ones.find() == stock
+    next_ones.keep_left(6)
+    assert Shelf(tmp_path / "reserves-0").place(A).find() == stock._replace(left=6)
+    assert Shelf(tmp_path / "reserves-0").place(B).find() is None
+    assert Shelf(tmp_path / "reserves-1").place(A).find() is None
 
 
 def test_a_window_that_is_over_is_nothing(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "reserves-0")
-    shelf.keep(A, 7, 93, 93, monotonic() - 1)
-    assert shelf.find(A) is None
+    place = Shelf(tmp_path / "reserves-0").place(A)
+    place.keep(Stock(7, 93, 93, monotonic() - 1))
+    assert place.find() is None
 
 
 @pytest.mark.parametrize("make", [Shelf, Ledger, Roster])
@@ -40,15 +43,17 @@ def test_what_processes_share_is_there_before_they_write_to_it(tmp_path: Path, m
 
 
 def test_two_for_one_place(tmp_path: Path) -> None:
-    shelf, first, second = Shelf(tmp_path / "reserves-0"), 5, 5 + PLACES
+    shelf = Shelf(tmp_path / "reserves-0")
+    first, second = shelf.place(5), shelf.place(5 + PLACES)
     kept = Stock(7, 93, 93, monotonic() + 60)
-    shelf.keep(first, *kept)
-    shelf.keep(second, 1, 1, 1, monotonic() + 60)
-    assert shelf.find(first) == kept
-    assert shelf.find(second) is None
-    shelf.keep(first, 7, 93, 93, monotonic() - 1)
-    shelf.keep(second, *kept)
-    assert shelf.find(second) == kept
+    first.keep(kept)
+    second.keep(Stock(1, 1, 1, monotonic() + 60))
+    second.keep_left(0)
+    assert first.find() == kept
+    assert second.find() is None
+    first.keep(Stock(7, 93, 93, monotonic() - 1))
+    second.keep(kept)
+    assert second.find() == kept
 
 
 class _Far(MemoryState):
@@ -71,3 +76,13 @@ def test_a_successor_hands_out_what_was_reserved(tmp_path: Path) -> None:
         given += Reserve("key:a", quota, supply).take(1, may_guess=True) >= 0
     assert given == 300
     assert far.asked <= 300 / 4 + 1
+
+
+def test_a_successor_that_has_not_asked_yet_leaves_what_it_has_not_handed_out(tmp_path: Path) -> None:
+    far, quota = _Far(tmp_path), Quota("requests", 1000, 60)
+    left = []
+    for _ in range(3):
+        supply = Supply(far, 1)
+        supply.shelf = Shelf(tmp_path / "reserves-0")
+        left += [Reserve("key:a", quota, supply).take(1, may_guess=True)]
+    assert (left, far.asked) == ([999, 998, 997], 1)

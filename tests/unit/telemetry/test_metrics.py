@@ -1,15 +1,14 @@
 """Observers are told everything, and never disturb the request or each other."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from structlog.testing import capture_logs
 
 from app.errors import Forbidden, InvalidInput, Overloaded, QuotaExceeded, Unauthenticated
-from app.telemetry.metrics import NullMetrics, Observers, fan_out, tell_refusal
+from app.telemetry.metrics import Facts, NullMetrics, Observers, fan_out, tell_refusal
 
-FACTS = {"model": "churn", "version": "v2", "rows": 3, "cache": "miss"}
+FACTS = Facts("churn", "v2", 3, "miss")
 
 
 class Notebook:
@@ -18,8 +17,8 @@ class Notebook:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
-        self.told.append((route, status, seconds, dict(facts)))
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
+        self.told.append((route, status, seconds, facts))
 
     def refused(self, gate: str, reason: str) -> None:
         self.told.append((gate, reason))
@@ -34,7 +33,7 @@ class Notebook:
 class Broken(Notebook):
     """Raises at everything."""
 
-    def request(self, route: str, status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    def request(self, route: str, status: int, seconds: float, facts: Facts) -> None:
         raise OSError("out of ink")
 
     def refused(self, gate: str, reason: str) -> None:

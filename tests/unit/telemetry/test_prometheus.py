@@ -13,10 +13,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.telemetry.graveyard import bury
+from app.telemetry.metrics import NO_FACTS, Facts
 from app.telemetry.numbers import Numbers
 from app.telemetry.prometheus import BOUNDS, MAX_SERIES, Prometheus
 
-FACTS = {"model": "churn", "version": "v2", "rows": 3, "cache": "miss"}
+FACTS = Facts("churn", "v2", 3, "miss")
 LABELS = {"route": "/predict", "model": "churn", "version": "v2", "status": "200", "cache": "miss"}
 
 
@@ -47,7 +48,7 @@ def test_requests_rows_and_latency() -> None:
 
 def test_an_address_without_a_model_has_empty_labels() -> None:
     prometheus = Prometheus()
-    prometheus.request("/health", 200, 0.001, {})
+    prometheus.request("/health", 200, 0.001, NO_FACTS)
     empty = {"route": "/health", "model": "", "version": "", "status": "200", "cache": ""}
     assert samples(prometheus, "sluice_requests_total") == {frozenset(empty.items()): 1}
 
@@ -55,7 +56,7 @@ def test_an_address_without_a_model_has_empty_labels() -> None:
 def test_labels_are_bounded() -> None:
     prometheus = Prometheus()
     for number in range(MAX_SERIES + 50):
-        prometheus.request(f"/{number}", 200, 0.001, {})
+        prometheus.request(f"/{number}", 200, 0.001, NO_FACTS)
     counted = samples(prometheus, "sluice_requests_total")
     assert len(counted) == MAX_SERIES + 1
     other = frozenset({"route": "other", "model": "", "version": "", "status": "200", "cache": ""}.items())

@@ -10,10 +10,11 @@ from typing import Protocol
 import pytest
 
 from app.telemetry import statsd as module
+from app.telemetry.metrics import NO_FACTS, Facts
 from app.telemetry.statsd import QUEUE, Statsd
 from tests.programs import HOST, wait_until
 
-FACTS = {"model": "churn", "version": "v2", "rows": 3, "cache": "hit-l1"}
+FACTS = Facts("churn", "v2", 3, "hit-l1")
 Lost = Callable[[int], None]
 NOWHERE = ("no-such-host.invalid", 8125)
 
@@ -80,7 +81,7 @@ def test_counters_are_summed_and_every_latency_is_sent(receiver: Receiver, stats
     statsd = statsd_to(receiver.address, lost=lost.append)
     for _ in range(3):
         statsd.request("/v1/models/<name>/predict", 200, 0.0015, FACTS)
-    statsd.request("", 404, 0.0001, {})
+    statsd.request("", 404, 0.0001, NO_FACTS)
     statsd.refused("quota", "rows in 60 s")
     statsd.dropped("access_log", 2)
     statsd.flush()
@@ -106,7 +107,7 @@ def test_batches_are_counted_with_their_rows(receiver: Receiver, statsd_to: Star
 
 def test_labels_as_tags(receiver: Receiver, statsd_to: StartStatsd) -> None:
     statsd = statsd_to(receiver.address, tagged=True)
-    statsd.request("/predict", 200, 0.0015, FACTS | {"model": "a|b,c#d:e\nf"})
+    statsd.request("/predict", 200, 0.0015, FACTS._replace(model="a|b,c#d:e\nf"))
     statsd.flush()
     wait_until(lambda: len(receiver.lines) >= 3, 5, "three lines")
     tags = "route:predict,status:200,model:a_b_c_d_e_f,version:v2,cache:hit-l1"
@@ -132,7 +133,7 @@ def test_its_own_thread_sends(receiver: Receiver, monkeypatch: pytest.MonkeyPatc
     statsd = statsd_to(receiver.address)
     statsd.start()
     statsd.start()
-    statsd.request("/health", 200, 0.001, {})
+    statsd.request("/health", 200, 0.001, NO_FACTS)
     wait_until(lambda: "sluice.requests.health.200:1|c" in receiver.lines, 5, "the line")
     assert statsd.health() == "up"
 
@@ -140,7 +141,7 @@ def test_its_own_thread_sends(receiver: Receiver, monkeypatch: pytest.MonkeyPatc
 def test_a_name_that_does_not_resolve_loses_what_there_is_and_counts_it(statsd_to: StartStatsd) -> None:
     lost: list[int] = []
     statsd = statsd_to(NOWHERE, lost=lost.append)
-    statsd.request("/health", 200, 0.001, {})
+    statsd.request("/health", 200, 0.001, NO_FACTS)
     statsd.flush()
     assert statsd.health() == "down"
     assert lost == [2], "its latency and its count"
@@ -161,7 +162,7 @@ def test_a_name_server_that_hangs_costs_nothing(monkeypatch: pytest.MonkeyPatch,
     took = []
     for _ in range(2000):
         begun = time.perf_counter()
-        statsd.request("/health", 200, 0.001, {})
+        statsd.request("/health", 200, 0.001, NO_FACTS)
         took.append(time.perf_counter() - begun)
     released.set()
     assert sorted(took)[int(len(took) * 0.99)] < 0.0005
@@ -171,7 +172,7 @@ def test_the_queue_is_bounded_and_what_overflows_is_counted(statsd_to: StartStat
     lost: list[int] = []
     statsd = statsd_to(NOWHERE, lost=lost.append)
     for _ in range(QUEUE + 7):
-        statsd.request("/health", 200, 0.001, {})
+        statsd.request("/health", 200, 0.001, NO_FACTS)
     statsd.flush()
     assert sum(lost) == QUEUE + 7 + 1
 
