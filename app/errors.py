@@ -105,7 +105,7 @@ class QuotaExceeded(SluiceError):
 
 
 class GateUnavailable(SluiceError):
-    """Shared state is away, and this is nothing to be guessed."""
+    """Shared state is away, and this call must not be let in on a guess."""
 
     kind = "state-unavailable"
 

@@ -154,7 +154,7 @@ def _quotas_of_key(record: ApiKey) -> tuple[Quota, ...]:
 
 
 def _quotas_of_text(text: str) -> tuple[Quota, ...]:
-    return parse_quota(text, parse_limits(text.partition("=")[2]))
+    return parse_quota(text, parse_limits)
 
 
 def _bootstrap(settings: Settings) -> tuple[Hasher, str] | None:

@@ -1,7 +1,7 @@
-"""The number that a trusted proxy gave to the request of this thread: the same however often it asks for an answer.
+"""The number of this thread's request: a trusted proxy sends the same one whenever it tries the same request again.
 
-A proxy asks a second worker when the first was killed before it answered. Whoever counts something can know by this
-number that it is the same request. None when nobody gave one: whoever calls directly asks again by a new request.
+A proxy asks a second worker when the first was killed before it answered. By this number whoever counts something knows
+that it is the same request. None where no trusted proxy sent one: a caller that tries again makes a new request.
 """
 
 import re
@@ -12,7 +12,7 @@ _number: ContextVar[str | None] = ContextVar("passage", default=None)
 
 
 def begin(number: str | None) -> None:
-    """Say it for the request that begins on this thread; one that is not formed as nginx forms them is none."""
+    """Set it for the request that begins on this thread; anything that nginx would not have written counts as none."""
     _number.set(number if number and _well_formed(number) else None)
 
 

@@ -1,6 +1,6 @@
-"""Who goes first: ``bulk`` requests give way to people who wait for an answer, and work beside requests to all of them.
+"""Who goes first: ``bulk`` requests give way to interactive ones, and background work gives way to both.
 
-As with ``deadlines``, a door says it once and whatever queues asks.
+As with ``deadlines``, a door sets it once per request and every queue reads it.
 """
 
 import os
@@ -14,7 +14,7 @@ _bulk: ContextVar[bool] = ContextVar("bulk", default=False)
 
 
 def begin(bulk: bool) -> None:
-    """Say it for the request that begins on this thread."""
+    """Set it for the request that begins on this thread."""
     _bulk.set(bulk)
 
 
@@ -24,6 +24,6 @@ def is_bulk() -> bool:
 
 
 def give_way() -> None:
-    """From now on this thread gets what the threads of requests leave; there is no way back."""
+    """Lower the calling thread's priority, for good: it gets the processor time that request threads leave."""
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICENESS)

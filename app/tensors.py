@@ -26,9 +26,9 @@ class Records:
 
 
 class NumberRows(Sequence[list[Any]]):
-    """Rows of numbers: ``matrix``, (rows, width) float64, and to whoever looks closer each as it was written.
+    """Rows of numbers as one array, ``matrix`` of shape (rows, width) in float64; indexing gives rows as written.
 
-    ``read`` makes the rows; it is called when somebody does, which a clean request spares.
+    ``read`` makes those rows. It is called at the first look at one, which a clean request never takes.
     """
 
     def __init__(self, matrix: Array, read: Callable[[], list[list[Any]]]) -> None:
@@ -156,8 +156,9 @@ class Request:
 
 
 Reason = Literal["default", "explicit", "override", "sticky", "weight", "fallback"]
-"""Why a version answers: nobody said anything; the address, or a header, named it; the plan dealt the request's unit,
-or the request by itself; or what the plan dealt could not answer here."""
+"""Why a version answers. ``default``: nobody chose one. ``explicit``, ``override``: the address, or a header, named it.
+``sticky``, ``weight``: the traffic plan chose it, by the request's unit or at random. ``fallback``: the version that
+the plan chose could not answer."""
 
 
 Source = Literal["hit-l1", "hit-l2", "miss", "bypass"]

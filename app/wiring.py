@@ -31,7 +31,7 @@ from app.routing.router import Router
 from app.runtimes.base import Runtime
 from app.runtimes.batcher import Batcher
 from app.runtimes.cpus import available_cpus
-from app.runtimes.mapped import Shelf
+from app.runtimes.mapped import Layouts
 from app.runtimes.onnx import VERSION as ENGINE
 from app.runtimes.onnx import OnnxRuntime
 from app.runtimes.sizing import BatchPlan
@@ -116,7 +116,7 @@ def check_configuration(settings: Settings) -> None:
 
 
 def _check_redis(url: str) -> None:
-    """Otherwise a slip in it looks like a Redis that is away, for ever."""
+    """Otherwise a typing error would look like a Redis that is away for ever."""
     try:
         if url != "memory://":
             check_url(url)
@@ -133,15 +133,15 @@ def _registry(settings: Settings, deployment: Deployment, metrics: Metrics) -> R
     versions = {name: model.default_version for name, model in deployment.models.items() if model.default_version}
     return Registry(
         Repository(settings.models_dir),
-        _Loading(inference_threads(settings), _shelf(settings), deployment, metrics),
+        _Loading(inference_threads(settings), _layouts(settings), deployment, metrics),
         logger("sluice.registry"),
         deployment.default_model,
         versions,
     )
 
 
-def _shelf(settings: Settings) -> Shelf:
-    return Shelf(settings.data_dir / "mapped", settings.map_models_mb << 20, ENGINE, logger("sluice.runtimes"))
+def _layouts(settings: Settings) -> Layouts:
+    return Layouts(settings.data_dir / "mapped", settings.map_models_mb << 20, ENGINE, logger("sluice.runtimes"))
 
 
 def _routing(
@@ -163,7 +163,7 @@ class _Loading:
     """What loading a model needs besides its files. See ``RuntimeLoader``."""
 
     threads: int
-    shelf: Shelf
+    layouts: Layouts
     deployment: Deployment
     metrics: Metrics
 
@@ -177,7 +177,7 @@ class _Loading:
             chosen.max_queue_ms / 1000,
             chosen.pool_size,
         )
-        engine = OnnxRuntime(model, external, self.threads, self.shelf, digest)
+        engine = OnnxRuntime(model, external, self.threads, self.layouts, digest)
         return Batcher(engine, plan, partial(self.metrics.batch, name))
 
 
@@ -197,7 +197,7 @@ def _no_plan(cache: CacheDeployment) -> Plan:
 
 
 def _cache_secret(settings: Settings) -> bytes:
-    """A secret that is no secret still tells damage; machines that share a Redis must agree on it either way."""
+    """The configured secret, else a fixed one: that still shows damage, and all machines on a Redis have the same."""
     if not settings.cache_secret:
         logger("sluice.cache").warning(
             "cache_secret_missing",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
@@ -12,16 +12,15 @@ from config.reading import read_file
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
 
-
-CacheMode = Literal["auto", "on", "off"]
+Mode = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
 class CacheDeployment:
     """Which tiers remember a model's answers (``auto`` measures whether that pays) and for how many seconds."""
 
-    l1: CacheMode = "auto"
-    l2: CacheMode = "auto"
+    l1: Mode = "auto"
+    l2: Mode = "auto"
     ttl: float = 3600.0
 
 
@@ -34,7 +33,7 @@ class BatchDeployment:
     before more is refused, ``pool_size`` how many runs go on at a time where calls wait for each other.
     """
 
-    mode: CacheMode = "auto"
+    mode: Mode = "auto"
     max_batch_size: int | None = None
     max_queue_delay_ms: float = 0.0
     latency_objective_ms: float = 100.0
@@ -77,7 +76,10 @@ class Deployment:
 
 
 class _Mode(fields.String):
-    """``on`` and ``off`` are booleans to a YAML reader."""
+    """A ``Mode``; ``on`` and ``off`` are booleans to a YAML reader."""
+
+    def __init__(self) -> None:
+        super().__init__(validate=validate.OneOf(get_args(Mode)))
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         word = ("on" if value else "off") if isinstance(value, bool) else value
@@ -85,8 +87,8 @@ class _Mode(fields.String):
 
 
 class _CacheSchema(Schema):
-    l1 = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
-    l2 = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
+    l1 = _Mode()
+    l2 = _Mode()
     ttl = fields.Float(validate=validate.Range(min=1, max=31_536_000))
 
     @post_load
@@ -95,7 +97,7 @@ class _CacheSchema(Schema):
 
 
 class _BatchSchema(Schema):
-    mode = _Mode(validate=validate.OneOf(["auto", "on", "off"]))
+    mode = _Mode()
     max_batch_size = fields.Integer(allow_none=True, validate=validate.Range(min=1, max=65_536))
     max_queue_delay_ms = fields.Float(validate=validate.Range(min=0, max=10_000))
     latency_objective_ms = fields.Float(validate=validate.Range(min=0.1, max=600_000))

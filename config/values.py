@@ -1,29 +1,33 @@
-"""How a setting is declared and its text read. A parser raises ValueError for a text that cannot be used."""
+"""How a setting is declared, which values it takes, and how they are read."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from config.invalid import ConfigInvalid
 
 
+class Kind(NamedTuple):
+    """Values of one kind: ``parse`` reads a variable's text, ``allowed`` tells people what may stand there.
+
+    ``parse`` raises ValueError for a text that cannot be used.
+    """
+
+    parse: Callable[[str], Any]
+    allowed: str
+
+
 def setting(
-    name: str,
-    default: Any,
-    parse: Callable[[str], Any],
-    allowed: str,
-    text: str,
-    *,
-    secret: bool = False,
-    also: tuple[str, ...] = (),
+    name: str, default: Any, kind: Kind, about: str, *, secret: bool = False, also: tuple[str, ...] = ()
 ) -> Any:
-    """A field of ``Settings``: its variable, its default, how its text is read and what people are told of it.
+    """A field of ``Settings``: its variable, its default, the values it takes and what people are told about it.
 
     ``also`` are names that platforms give the same thing; they count while the variable itself is not there.
     """
-    told = f"{text} `{'`, `'.join(also)}` counts while this is not set." if also else text
-    metadata = {"env": name, "parse": parse, "allowed": allowed, "text": told, "secret": secret, "also": also}
+    told = f"{about} `{'`, `'.join(also)}` counts while this is not set." if also else about
+    metadata = {"env": name, "parse": kind.parse, "allowed": kind.allowed, "text": told, "secret": secret, "also": also}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -45,7 +49,17 @@ def given_value(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
         raise ConfigInvalid(f"{name}: {shown} cannot be used; allowed: {about['allowed']}") from None
 
 
-def integer(low: int, high: int) -> Callable[[str], int]:
+def text(allowed: str) -> Kind:
+    """Any text."""
+    return Kind(str, allowed)
+
+
+def path(allowed: str) -> Kind:
+    """A place in the file system, whether or not something is there."""
+    return Kind(Path, allowed)
+
+
+def integer(low: int, high: int) -> Kind:
     """A whole number within bounds."""
 
     def parse(text: str) -> int:
@@ -54,26 +68,19 @@ def integer(low: int, high: int) -> Callable[[str], int]:
             raise ValueError(text)
         return value
 
-    return parse
+    return Kind(parse, f"{low} to {high}")
 
 
-def choice(*names: str) -> Callable[[str], str]:
+def choice(*names: str) -> Kind:
     """One of these words, in any case."""
-
-    def parse(text: str) -> str:
-        if text.lower() not in names:
-            raise ValueError(text)
-        return text.lower()
-
-    return parse
+    return Kind(lambda text: _word(text, names), ", ".join(names))
 
 
-def switch(text: str) -> bool:
-    """On or off, in the words people use for it."""
-    return choice("on", "off", "true", "false", "1", "0")(text) in ("on", "true", "1")
+switch = Kind(lambda text: _word(text, ("on", "off", "true", "false", "1", "0")) in ("on", "true", "1"), "on, off")
+"""On or off, in the words people use for it."""
 
 
-def matching(pattern: str) -> Callable[[str], str]:
+def matching(pattern: str, allowed: str) -> Kind:
     """A text of this form."""
 
     def parse(text: str) -> str:
@@ -81,11 +88,11 @@ def matching(pattern: str) -> Callable[[str], str]:
             raise ValueError(text)
         return text
 
-    return parse
+    return Kind(parse, allowed)
 
 
-def words(pattern: str) -> Callable[[str], tuple[str, ...]]:
-    """Several values with commas or spaces between."""
+def words(pattern: str, allowed: str) -> Kind:
+    """Several values of this form with commas or spaces between."""
 
     def parse(text: str) -> tuple[str, ...]:
         found = tuple(text.replace(",", " ").split())
@@ -93,4 +100,10 @@ def words(pattern: str) -> Callable[[str], tuple[str, ...]]:
             raise ValueError(text)
         return found
 
-    return parse
+    return Kind(parse, allowed)
+
+
+def _word(text: str, names: tuple[str, ...]) -> str:
+    if text.lower() not in names:
+        raise ValueError(text)
+    return text.lower()

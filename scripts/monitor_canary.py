@@ -52,7 +52,8 @@ def _verdict(arm: dict[str, Any], told: argparse.Namespace) -> tuple[int, str]:
     if requests < told.min_requests:
         return UNKNOWN, f"{requests} requests, {told.min_requests} are needed"
     rate = 100 * (requests - errors) / requests
-    shown = f"{requests} requests, {rate:.2f} % answered, p95 {p95 if p95 is not None else '-'} ms"
+    pace = "no p95 (no answer was computed)" if p95 is None else f"p95 {p95} ms"
+    shown = f"{requests} requests, {rate:.2f} % answered, {pace}"
     good = rate >= told.min_success_rate and (p95 is None or p95 <= told.max_latency_p95)
     return HELD if good else FAILED, shown
 

@@ -45,10 +45,14 @@ def main() -> int:
         return 1
     if not nginx:
         print("not checked by nginx", file=sys.stderr)
-    if arguments.output:
-        write(arguments.output, text)
-    else:
+    if not arguments.output:
         sys.stdout.write(text)
+        return 0
+    try:
+        write(arguments.output, text)
+    except OSError as error:
+        print(f"render_nginx: --output {arguments.output}: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -64,7 +68,23 @@ def _site(arguments: argparse.Namespace) -> Site:
         raise ValueError("give --certificate and --key, or --plain-http for use on this machine")
     for name in ("output", "no_check", *(("certificate", "key") if plain else ())):
         given.pop(name, None)
+    for name in () if plain else ("certificate", "key"):
+        given[name] = _from_here(name, given[name], checked=not arguments.no_check)
     return Site(**({"listen": ("127.0.0.1:8080",)} if plain else {}) | given)
+
+
+def _from_here(name: str, path: Path, checked: bool) -> Path:
+    """The whole path, because nginx would look beside its own configuration.
+
+    Raises:
+        ValueError: nginx shall be asked, and the file is not there or out of reach.
+    """
+    try:
+        if checked:
+            path.stat()
+    except OSError as error:
+        raise ValueError(f"--{name} {path}: {error.strerror}") from None
+    return path.absolute()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--upstream", dest="upstreams", **many, help="a server, host:port or unix:/path; repeat it [127.0.0.1:8000]")
     add("--listen", **many, help="where to listen; repeat it [443, or 127.0.0.1:8080 with --plain-http]")
     add("--server-name", metavar="NAME", help="answer this name only [any]")
-    add("--certificate", type=Path, metavar="FILE", help="PEM file with the chain")
+    add("--certificate", type=Path, metavar="FILE", help="PEM file with the chain; must be there, unless --no-check")
     add("--key", type=Path, metavar="FILE", help="PEM file with the private key")
     add("--plain-http", action="store_true", help="no TLS; for this machine, or behind something that has it")
     add("--redirect-from", metavar="PORT", help="send plain HTTP on this port to HTTPS")

@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import cycle
+from math import inf
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -24,12 +25,19 @@ from app.commands.remote import Remote, RemoteFailed
 from app.commands.rows import Model, Row, read_rows
 
 
+def _above_zero(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (number := float(text)) < inf:
+            return number
+    raise argparse.ArgumentTypeError("write a number above 0")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="CSV with a header, or JSON lines")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--rate", type=float, default=50, help="requests per second")
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rate", type=_above_zero, default=50, help="requests per second")
+    parser.add_argument("--seconds", type=_above_zero, default=60)
     parser.add_argument("--url", default=os.environ.get("SLUICE_URL", "http://127.0.0.1:8000"))
     return parser.parse_args()
 
@@ -44,6 +52,13 @@ def _send(remote: Remote, path: str, row: Row) -> str:
 
 def _told(counted: Counter[str]) -> str:
     return "  ".join(f"{name} {count}" for name, count in sorted(counted.items()))
+
+
+def _rows(path: Path, model: Model) -> list[Row]:
+    rows = list(read_rows(path, model))
+    if rows:
+        return rows
+    raise click.ClickException(f"{path} holds no rows of {model.name}")
 
 
 def _run(remote: Remote, model: Model, rows: list[Row], told: argparse.Namespace) -> Counter[str]:
@@ -66,8 +81,7 @@ def main() -> None:
     try:
         shown: Any = remote.get(f"/v1/models/{told.model}")
         model = Model(told.model, {feature["name"]: feature["dtype"] for feature in shown["features"]})
-        rows = list(read_rows(told.file, model))
-        print(_told(_run(remote, model, rows, told)))
+        print(_told(_run(remote, model, _rows(told.file, model), told)))
     except (click.ClickException, OSError) as error:
         raise SystemExit(f"send_rows: {getattr(error, 'message', error)}") from None
 

@@ -69,7 +69,13 @@ def _with_golden(trained: Trained) -> Manifest:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("models", nargs="*", choices=[[], *TRAININGS], help="which; all when none is named")
+    parser.add_argument(
+        "models",
+        nargs="*",
+        choices=[[], *TRAININGS],
+        metavar="NAME",
+        help=f"{', '.join(TRAININGS)}; all when none is named",
+    )
     parser.add_argument("--into", type=Path, default=Path("models"), help="the model repository (default: models)")
     parser.add_argument("--replace", action="store_true", help="overwrite versions that are already there")
     return parser.parse_args()

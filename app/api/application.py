@@ -36,8 +36,8 @@ class _NoSession(SessionInterface):
 class _Routes(MapAdapter):
     """Remembers the rules of addresses it has seen; matching one anew also leaves a cycle to the garbage collector.
 
-    ``doubled``: the address begins with two slashes, which werkzeug would take for one. What stands in front and keeps
-    ``/metrics`` from the world does not.
+    ``doubled``: the address begins with two slashes. werkzeug would take them for one, and so ``//metrics`` would get
+    past a proxy that hides ``/metrics``; here there is nothing at such an address.
     """
 
     seen: dict[tuple[str, str], Any]

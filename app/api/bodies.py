@@ -32,8 +32,8 @@ _EXAMPLE = ', for example {"features": {...}}'
 class Body:
     """A parsed body.
 
-    ``numbers_only`` is proof that whatever its lists hold are JSON numbers; ``numbers_under`` names the last member in
-    the text where that much is proven of its list alone.
+    ``numbers_only`` is proof that its lists hold nothing but JSON numbers. ``numbers_under`` names the last member in
+    the text when its list, perhaps alone, is proven to.
     """
 
     data: dict[str, Any]

@@ -1,9 +1,7 @@
 """What happens around every request: its id, its clock, the gate, its line in the access log."""
 
-import re
 from collections.abc import Collection, Mapping
 from functools import partial
-from random import getrandbits
 from time import perf_counter
 from typing import Any
 
@@ -19,9 +17,7 @@ from app.gateway.caller import EVERY_MODEL, Credentials
 from app.services import EXTENSION, Doorkeeping, Services
 from app.telemetry.access import AccessLog, Answered
 from app.telemetry.logs import request_id
-
-well_formed = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
-"""What is taken over from a caller's X-Request-ID: enough for any tracing system, harmless in a log."""
+from app.telemetry.request_ids import own_or_new
 
 
 def register_hooks(app: Flask) -> None:
@@ -39,8 +35,7 @@ def register_hooks(app: Flask) -> None:
 def _begin(door: Doorkeeping) -> None:
     visit, environ = current_visit(), current_request().environ
     visit.started = perf_counter()
-    given = environ.get("HTTP_X_REQUEST_ID")
-    visit.request_id = given if given and well_formed(given) else f"{getrandbits(128):032x}"
+    visit.request_id = own_or_new(environ.get("HTTP_X_REQUEST_ID"))
     request_id.set(visit.request_id)
     visit.address = client_address(
         environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR"), door.trusted_networks, door.trust_socket
@@ -65,7 +60,9 @@ def _admit(here: Services, scopes: Mapping[str, str], about_all: Collection[str]
     if preflight is not None or scope == PUBLIC:
         return preflight
     model = EVERY_MODEL if request.endpoint in about_all else _model(here, request, scope)
-    visit.caller, visit.standing = here.gate.admit(_credentials(request.environ, visit.address), scope, model)
+    environ = request.environ
+    shown = Credentials.shown(environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION"), visit.address)
+    visit.caller, visit.standing = here.gate.admit(shown, scope, model)
     return None
 
 
@@ -73,15 +70,6 @@ def _model(here: Services, request: Request, scope: str) -> str | None:
     """The model that an address is about; predictions without a name are about the default one."""
     name: str | None = (request.view_args or {}).get("name")
     return here.registry.default_model if name is None and scope == "predict" else name
-
-
-def _credentials(environ: Mapping[str, Any], address: str) -> Credentials:
-    key, authorization = environ.get("HTTP_X_API_KEY"), environ.get("HTTP_AUTHORIZATION")
-    if authorization is None:
-        return Credentials(key, None, address)
-    kind, _, token = authorization.partition(" ")
-    bearer = token.strip() if kind.lower() == "bearer" else None
-    return Credentials(key, bearer or None, address)
 
 
 def _end(here: Services, response: Response) -> Response:

@@ -49,7 +49,7 @@ class Plan:
 
 
 class Book:
-    """One version's page. ``alone`` and ``together`` make the keys of requests of one row and of several.
+    """The record of one version. ``alone`` and ``together`` make the keys of requests of one row and of several.
 
     ``engine`` is the version of what computes: another may answer differently, so it has keys of its own.
     """

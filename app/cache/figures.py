@@ -49,7 +49,7 @@ class VersionFigures:
 
 
 def headline(counts: Numbers, usd_per_second: float) -> dict[str, Any]:
-    """The brief's fields. Everything but latencies is counted in rows: a request of ten rows counts ten."""
+    """The fields that sum it all up. All but latencies are counted in rows: a request of ten rows counts ten."""
     hits, misses = int(counts.get("hit-l1", 0) + counts.get("hit-l2", 0)), int(counts.get("miss", 0))
     bypassed, saved = int(counts.get("bypass", 0)), counts.get("saved_s", 0.0)
     return {

@@ -13,7 +13,8 @@ from time import perf_counter
 import numpy as np
 
 from app.errors import ModelFailed
-from app.runtimes.trial import cut, differs, spread
+from app.runtimes.rows import cut
+from app.runtimes.trial import differs, spread
 from app.tensors import Array, Feed
 
 Run = Callable[[Feed], Mapping[str, Array]]

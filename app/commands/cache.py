@@ -1,26 +1,13 @@
 """``flask --app wsgi cache``: look at, clear and fill the cache of a running server."""
 
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.commands.output import as_json_option, print_json, print_table
-from app.commands.remote import Remote, remote_options
+from app.commands.remote import Remote, with_server
 from app.commands.warming import warm as warm_from
-
-
-def with_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a server, and the server as ``remote``."""
-
-    @remote_options
-    @wraps(command)
-    def called(url: str, api_key: str | None, **options: Any) -> None:
-        command(remote=Remote(url, api_key), **options)
-
-    return called
 
 
 @click.group()

@@ -5,35 +5,27 @@ from typing import Any
 
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType[float]):
-    """``30s``, ``15m``, ``12h``, ``90d``."""
+class Time(click.ParamType[float]):
+    """A number and a unit, as seconds. ``name`` is shown in help texts, ``pattern`` is what may be written."""
 
-    name = "DURATION"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d{1,9})([smhd])", str(value), re.ASCII)
-        if not match:
-            self.fail(f"{value!r} is no duration; write 30s, 15m, 12h or 90d", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
-
-
-class Latency(click.ParamType[float]):
-    """``50ms`` or ``0.05`` (seconds), as seconds."""
-
-    name = "time"
+    def __init__(self, name: str, pattern: str, wrong: str) -> None:
+        self.name = name
+        self._pattern = re.compile(pattern, re.ASCII)
+        self._wrong = wrong
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """A number above 0, with a unit or without."""
+        """Seconds; without a unit the number is seconds already."""
         if isinstance(value, float):
             return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", str(value), re.ASCII)
-        seconds = float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
-        if seconds <= 0:
-            self.fail(f"{value!r} is no time; write 50ms or 0.05s", param, ctx)
-        return seconds
+        found = self._pattern.fullmatch(str(value))
+        if not found:
+            self.fail(f"{value!r} {self._wrong}", param, ctx)
+        return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+DURATION = Time("DURATION", r"(\d{1,9})([smhd])", "is no duration; write 30s, 15m, 12h or 90d")
+LATENCY = Time("time", r"(?=[\d.]*[1-9])(\d+(?:\.\d+)?)(ms|s)?", "is no time; write 50ms or 0.05s")
+"""Above 0: nothing is answered in no time."""

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from time import time
 from typing import Any
 
 import click
 
-from app.commands.durations import Duration
-from app.commands.output import as_json_option, example, print_json, print_table
+from app.commands.durations import DURATION
+from app.commands.output import as_json_option, example, print_json, print_table, when
 from app.gateway.api_keys import ApiKey
 from app.gateway.key_desk import KeyNotFound
 from app.services import services
@@ -26,7 +25,7 @@ def keys() -> None:
 )
 @click.option("--name", required=True, help="Who will use it; shown in lists and logs.")
 @click.option("--role", required=True, help="A role of config/roles.yaml: viewer, predictor, operator, admin.")
-@click.option("--expires", type=Duration(), help="How long it is good for, for example 90d; else until revoked.")
+@click.option("--expires", type=DURATION, help="How long it is good for, for example 90d; else until revoked.")
 @click.option("--model", "models", multiple=True, help="Only for this model; may be given several times.")
 @click.option(
     "--quota",
@@ -78,7 +77,7 @@ def revoke(key_id: str, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id")
-@click.option("--grace", type=Duration(), default="1d", show_default=True, help="How long the old key stays good.")
+@click.option("--grace", type=DURATION, default="1d", show_default=True, help="How long the old key stays good.")
 @as_json_option
 def rotate(key_id: str, grace: float, as_json: bool) -> None:
     """Make a successor with the same rights; both keys are good for the grace time."""
@@ -117,14 +116,10 @@ def _row(record: ApiKey) -> dict[str, Any]:
         "name": record.name,
         "role": record.role,
         "state": record.state(time()),
-        "created": _when(record.created),
-        "expires": _when(record.expires),
-        "revoked": _when(record.revoked),
+        "created": when(record.created),
+        "expires": None if record.expires is None else when(record.expires),
+        "revoked": None if record.revoked is None else when(record.revoked),
         "models": list(record.models) if record.models is not None else None,
         "quotas": list(record.quotas),
         "replaced_by": record.replaced_by,
     }
-
-
-def _when(moment: float | None) -> str | None:
-    return None if moment is None else datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,18 +1,19 @@
 """``flask --app wsgi models``: bring a model in, list, show and verify what is there."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from app.commands.choice import chosen_versions
 from app.commands.description import example_command, facts, print_facts
-from app.commands.output import as_json_option, example, print_json, print_table
+from app.commands.output import as_json_option, example, print_json, print_rows
 from app.commands.parameters import ROLES, Identifier, Words, read_options
 from app.commands.tune import tune
 from app.errors import ModelRefused
 from app.registry.intake import IntakeRefused, add_version, read_sample, take_in
 from app.registry.loading import load_version
+from app.registry.manifest import Task
 from app.registry.registry import Registry
 from app.registry.repository import Repository
 from app.runtimes.base import RuntimeFailed
@@ -46,7 +47,7 @@ def models() -> None:
 @click.option("--labels", type=Words(), default=(), help="Class names in the order of the probabilities.")
 @click.option("--positive", help="The class whose probability is answered by itself; of two, the second.")
 @click.option("--probability-name", help="Another name for that probability, for example churn_probability.")
-@click.option("--task", type=click.Choice(["classification", "regression", "raw"]), help="Else it is found out.")
+@click.option("--task", type=click.Choice(get_args(Task)), help="Else it is found out.")
 @click.option("--role", "roles", multiple=True, metavar="OUTPUT=ROLE", help=f"What an output is: {', '.join(ROLES)}.")
 @click.option(
     "--missing",
@@ -89,12 +90,11 @@ def list_versions(as_json: bool) -> None:
     """List every version, without loading any."""
     repository = services().registry.repository
     rows = [_listed(repository, name, version) for name, version in repository.versions()]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table([key.upper() for key in rows[0]], [list(row.values()) for row in rows])
-    else:
-        click.echo(f"No models in {repository.root}. Add one: flask --app wsgi models add --help")
+    print_rows(rows, as_json, _none_in(repository))
+
+
+def _none_in(repository: Repository) -> str:
+    return f"No models in {repository.root}. Add one: flask --app wsgi models add --help"
 
 
 def _listed(repository: Repository, name: str, version: str) -> dict[str, Any]:
@@ -138,12 +138,7 @@ def verify(ctx: click.Context, name: str | None, version: str | None, as_json: b
     """
     registry = services().registry
     rows = [_verified(registry, *found) for found in chosen_versions(registry.repository, name, version)]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table([key.upper() for key in rows[0]], [list(row.values()) for row in rows])
-    else:
-        click.echo(f"No models in {registry.repository.root}. Add one: flask --app wsgi models add --help")
+    print_rows(rows, as_json, _none_in(registry.repository))
     ctx.exit(int(any(row["state"] == "refused" for row in rows)))
 
 

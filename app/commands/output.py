@@ -1,6 +1,7 @@
 """What commands print: JSON for programs, plain tables for people and for grep; and what all of them offer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -25,6 +26,21 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, instead: str) -> None:
+    """Rows of the same names, as JSON or under their names; for people ``instead`` where there are none."""
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table([name.upper() for name in rows[0]], [list(row.values()) for row in rows])
+    else:
+        click.echo(instead)
+
+
+def when(moment: float) -> str:
+    """Unix seconds as UTC, to the second."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cell(value: Any) -> str:

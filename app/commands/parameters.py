@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from app.registry.intake import Options
-from app.registry.manifest import NAME
+from app.registry.manifest import NAME, Missing, Role
 
-ROLES = ("label", "probabilities", "logits", "value", "raw")
-POLICIES = ("reject", "impute", "nan")
+ROLES: tuple[str, ...] = get_args(Role)
+POLICIES: tuple[str, ...] = get_args(Missing)
 
 
 class Words(click.ParamType[tuple[str, ...]]):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -42,13 +43,20 @@ _OPENER = build_opener(_NoRedirects)
 
 
 class Remote:
-    """Asks one server, and no other that this one may point to."""
+    """Asks one server, and no other that this one may point to.
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    ``named`` and ``key_named`` are where the address and the key came from, for messages about them.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None, named: str = "SLUICE_URL", key_named: str = "SLUICE_API_KEY"
+    ) -> None:
         if not url.startswith(("http://", "https://")):
             raise RemoteFailed(f"{url!r} is no address of a server; it begins with http:// or https://.")
         self.url = url.rstrip("/")
         self._api_key = api_key
+        self._named = named
+        self._key_named = key_named
 
     def get(self, path: str) -> Any:
         """GET; the parsed answer.
@@ -86,12 +94,25 @@ class Remote:
             with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
                 return _object(json.loads(answer.read()))
         except HTTPError as error:
-            raise _refused(error) from None
+            raise self._refused(error) from None
         except (URLError, HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise RemoteFailed(
-                f"{self.url} cannot be asked ({reason}); is the server running, and SLUICE_URL its address?"
+                f"{self.url} cannot be asked ({reason}); is the server running, and {self._named} its address?"
             ) from None
+
+    def _refused(self, error: HTTPError) -> RemoteFailed:
+        try:
+            problem = json.loads(error.read())
+            detail, errors = str(problem["detail"]), problem.get("errors")
+        except (ValueError, KeyError, TypeError, OSError):
+            detail, errors = str(error.reason), None
+        if 300 <= error.code < 400:
+            where = error.headers.get("Location", "nowhere")
+            detail = f"The server points to {where!r}; set {self._named} if that is right"
+        wait = error.headers.get("Retry-After", "")
+        message = f"{detail} ({error.code}){_HINTS.get(error.code, '').format(key=self._key_named)}"
+        return RemoteFailed(message, error.code, errors, float(wait) if wait.isdecimal() else None)
 
 
 def _object(answer: Any) -> dict[str, Any]:
@@ -102,28 +123,20 @@ def _object(answer: Any) -> dict[str, Any]:
 
 
 _HINTS = {
-    401: " Set SLUICE_API_KEY.",
-    403: " The key in SLUICE_API_KEY has a role that may not do this.",
+    401: " Set {key}.",
+    403: " The key in {key} has a role that may not do this.",
     404: " GET /v1/models lists what there is.",
 }
 
 
-def _refused(error: HTTPError) -> RemoteFailed:
-    try:
-        problem = json.loads(error.read())
-        detail, errors = str(problem["detail"]), problem.get("errors")
-    except (ValueError, KeyError, TypeError, OSError):
-        detail, errors = str(error.reason), None
-    if 300 <= error.code < 400:
-        detail = f"The server points to {error.headers.get('Location', 'nowhere')!r}; set SLUICE_URL if that is right"
-    wait = error.headers.get("Retry-After", "")
-    message = f"{detail} ({error.code}){_HINTS.get(error.code, '')}"
-    return RemoteFailed(message, error.code, errors, float(wait) if wait.isdecimal() else None)
+def with_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--url`` and ``--api-key``, each also from the environment, and the server as ``remote``."""
 
+    @wraps(command)
+    def called(url: str, api_key: str | None, **options: Any) -> None:
+        command(remote=Remote(url, api_key), **options)
 
-def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--url`` and ``--api-key``, each also from the environment."""
-    url = click.option(
+    url_option = click.option(
         "--url",
         envvar="SLUICE_URL",
         default="http://127.0.0.1:8000",
@@ -131,5 +144,5 @@ def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         help="The running server.",
     )
-    key = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
-    return url(key(command))
+    key_option = click.option("--api-key", envvar="SLUICE_API_KEY", show_envvar=True, help="Who asks.")
+    return url_option(key_option(called))

@@ -30,13 +30,20 @@ def read_rows(path: Path, model: Model) -> Iterator[Row]:
     Raises:
         click.ClickException: names the line that cannot be read.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() == ".csv":
-            yield from _from_csv(file, path, model)
-            return
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield from _from_line(line, f"{path} line {number}", model)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _read(file, path, model)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise click.ClickException(f"{path} is read as CSV or JSON lines in UTF-8, and is neither: {error}") from None
+
+
+def _read(file: Iterable[str], path: Path, model: Model) -> Iterator[Row]:
+    if path.suffix.lower() == ".csv":
+        yield from _from_csv(file, path, model)
+        return
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            yield from _from_line(line, f"{path} line {number}", model)
 
 
 def most_frequent(rows: Iterable[Row], top: int | None) -> list[Row]:

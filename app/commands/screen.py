@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from time import sleep
 from typing import Any
 
 import click
 
-from app.commands.output import print_json, print_table
+from app.commands.output import print_json, print_table, when
 
 REFRESH_S = 1.0
 Fetch = Callable[[], Any]
@@ -80,11 +79,6 @@ def draw_history(data: Any) -> None:
     items = ([data["running"]] if data["running"] else []) + data["history"]
     rows = [[when(it["started"]), it["stable"], it["canary"], it["state"], it["by"], it["reason"]] for it in items]
     print_table(["started", "stable", "canary", "state", "by", "why"], rows)
-
-
-def when(moment: float) -> str:
-    """UTC, to the second."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _percent(value: float | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.commands.output import as_json_option, example, print_json
-from app.commands.remote import Remote, remote_options
+from app.commands.remote import Remote, with_server
 from app.commands.screen import draw_traffic, show
 
 
@@ -26,34 +26,26 @@ def traffic() -> None:
 @click.option("--note", help="Why; shown with the plan.")
 @click.option("--generation", type=int, help="Only over this generation; else over whichever there is.")
 @as_json_option
-@remote_options
+@with_server
 def set_traffic(
-    model: str,
-    weights: tuple[str, ...],
-    generation: int | None,
-    as_json: bool,
-    url: str,
-    api_key: str | None,
-    **told: Any,
+    model: str, weights: tuple[str, ...], generation: int | None, as_json: bool, remote: Remote, **told: Any
 ) -> None:
     """Give versions their shares; they add up to 100."""
     body = {name: value for name, value in told.items() if value}
     body.pop("shadows", None)
     body |= {"weights": _percents(weights), "shadow": _percents(told["shadows"])}
     body["variants"] = dict(_pair(word) for word in told["variants"])
-    remote = Remote(url, api_key)
-    after = remote.put(f"/v1/models/{model}/traffic", body, generation)
-    _tell(after, as_json)
+    _tell(remote.put(f"/v1/models/{model}/traffic", body, generation), as_json)
 
 
 @traffic.command("show")
 @click.argument("model")
 @click.option("--once", is_flag=True, help="Print the table one time, on a terminal too.")
 @as_json_option
-@remote_options
-def show_traffic(model: str, once: bool, as_json: bool, url: str, api_key: str | None) -> None:
+@with_server
+def show_traffic(model: str, once: bool, as_json: bool, remote: Remote) -> None:
     """The plan and what each version did under it; on a terminal it goes on until Ctrl-C."""
-    remote, root = Remote(url, api_key), f"/v1/models/{model}"
+    root = f"/v1/models/{model}"
 
     def fetch() -> Any:
         return {"traffic": remote.get(f"{root}/traffic"), "experiment": remote.get(f"{root}/experiment")}
@@ -64,10 +56,10 @@ def show_traffic(model: str, once: bool, as_json: bool, url: str, api_key: str |
 @traffic.command()
 @click.argument("model")
 @as_json_option
-@remote_options
-def rollback(model: str, as_json: bool, url: str, api_key: str | None) -> None:
+@with_server
+def rollback(model: str, as_json: bool, remote: Remote) -> None:
     """Return to the plan before; a rollout that runs is aborted."""
-    _tell(Remote(url, api_key).post(f"/v1/models/{model}/traffic/rollback"), as_json)
+    _tell(remote.post(f"/v1/models/{model}/traffic/rollback"), as_json)
 
 
 def _tell(after: Any, as_json: bool) -> None:

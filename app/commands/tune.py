@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.commands.choice import chosen_versions
-from app.commands.durations import Latency
+from app.commands.durations import LATENCY
 from app.commands.output import as_json_option, example, print_json, print_table
 from app.errors import ModelRefused
 from app.registry.repository import Repository
@@ -23,7 +23,7 @@ from config.invalid import ConfigInvalid
 @click.command(epilog=example("flask --app wsgi models tune churn --slo-p95 50ms --plot churn.svg"))
 @click.argument("name")
 @click.argument("version", required=False)
-@click.option("--slo-p95", type=Latency(), default="100ms", show_default=True, help="What 95 of 100 may take at most.")
+@click.option("--slo-p95", type=LATENCY, default="100ms", show_default=True, help="What 95 of 100 may take at most.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0.01, 60),
@@ -51,6 +51,8 @@ def tune(
     here = services()
     if plot and plot.suffix.lower() != ".svg":
         raise click.BadParameter("write a name that ends in .svg", param_hint="--plot")
+    if plot and not plot.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {plot.parent}", param_hint="--plot")
     repository = here.registry.repository
     version = _tunable(repository, name, version)
     loads = _measured(repository, name, version, seconds, slo_p95)

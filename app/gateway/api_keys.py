@@ -14,7 +14,6 @@ from time import time
 
 _PATTERN = re.compile(r"slu_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-BOOTSTRAP_ID = "bootstrap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,15 @@ class Credentials(NamedTuple):
     bearer: str | None = None
     address: str = ""
 
+    @classmethod
+    def shown(cls, api_key: str | None, authorization: str | None, address: str) -> "Credentials":
+        """Those of the headers ``X-API-Key`` and ``Authorization: Bearer ...``."""
+        if authorization is None:
+            return cls(api_key, None, address)
+        kind, _, token = authorization.partition(" ")
+        bearer = token.strip() if kind.lower() == "bearer" else ""
+        return cls(api_key, bearer or None, address)
+
     def __repr__(self) -> str:
         """Without what is secret: it may end in a log."""
         return f"Credentials(address={self.address!r})"

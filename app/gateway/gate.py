@@ -53,7 +53,7 @@ class Gate(Protocol):
         ...
 
     def settle(self, seat: int) -> None:
-        """This worker's place among those of its server; what the last one there had set aside is its own now."""
+        """Tell this worker's seat: it goes on with the units that the last worker in that seat had set aside."""
         ...
 
 

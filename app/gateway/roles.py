@@ -1,5 +1,6 @@
 """Roles as the gate uses them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.gateway.caller import Quota, Unit
@@ -15,16 +16,19 @@ class Role:
     quotas: tuple[Quota, ...] = ()
 
 
-def parse_quota(text: str, limits: tuple[tuple[int, int], ...]) -> tuple[Quota, ...]:
-    """Quotas from a key's own text, ``requests=100/minute``, whose limits part has been parsed.
+def parse_quota(text: str, parse_limits: Callable[[str], tuple[tuple[int, int], ...]]) -> tuple[Quota, ...]:
+    """Quotas from a key's own text, ``requests=100/minute``.
 
     Raises:
-        ValueError: the unit is neither requests nor rows.
+        ValueError: the unit is neither requests nor rows, or what follows is no limit.
     """
-    unit = text.partition("=")[0].strip()
-    if unit not in {"requests", "rows"}:
+    unit, _, limits = text.partition("=")
+    if unit.strip() not in {"requests", "rows"}:
         raise ValueError(f"a quota is requests=... or rows=..., not {text!r}")
-    return quotas_of(unit, limits)  # type: ignore[arg-type]
+    try:
+        return quotas_of(unit.strip(), parse_limits(limits))  # type: ignore[arg-type]
+    except ValueError:
+        raise ValueError(f"{limits!r} is no limit; write {unit.strip()}=100/minute, for example") from None
 
 
 def quotas_of(unit: Unit, limits: tuple[tuple[int, int], ...]) -> tuple[Quota, ...]:

@@ -1,1 +1,1 @@
-"""What is remembered of predictions that were made: outcomes per version now; logs, drift and costs beside them."""
+"""How predictions went, told without delaying them: outcomes by version, and copies for shadows."""

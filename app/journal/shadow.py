@@ -43,8 +43,8 @@ class _Copy(NamedTuple):
 class Shadow:
     """The queue and the thread of one worker. ``drop`` is told of each copy that is not answered.
 
-    The first copy starts the thread: so it has the core of those who answer requests. On another it would take from
-    theirs, copy by copy, whatever both of them touch.
+    The first copy starts the thread, from a request thread, and so on the core to which these are pinned. On another
+    core each copy would take from their core's cache what both of them touch.
     """
 
     def __init__(self, registry: Registry, outcomes: Outcomes, log: Any, drop: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from app.tensors import Array, Reader
 
 
 class Witness:
-    """Stands before a version's reader. The door asks it for the answer as always, and the outcome is noted."""
+    """A version's reader that also notes the outcome, when the door asks it for the answers."""
 
     __slots__ = ("_outcomes", "_reader", "_seconds", "_subject")
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ModelRefused
-from app.registry.manifest import NAME, Manifest, dump_manifest, parse_manifest
+from app.registry.manifest import NAME, Manifest
+from app.registry.manifest_file import dump_manifest, parse_manifest
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.yaml"

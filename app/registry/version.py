@@ -10,6 +10,7 @@ from app.registry.encoder import Encoder
 from app.registry.fit import check_fit
 from app.registry.interpreter import Interpreter
 from app.registry.manifest import GoldenRow, Manifest
+from app.registry.manifest_file import fingerprint
 from app.runtimes.base import Runtime, RuntimeFailed
 from app.tensors import Array, Feed, Records
 
@@ -21,7 +22,7 @@ class ServedVersion:
         check_fit(manifest, runtime)
         self.manifest = manifest
         self.label = f"{manifest.name}/{manifest.version}"
-        self.digest = manifest.fingerprint
+        self.digest = fingerprint(manifest)
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.encoder = Encoder(manifest.features, runtime.inputs, manifest.entity_key)

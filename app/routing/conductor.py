@@ -1,4 +1,4 @@
-"""Moves rollouts along: one worker among all judges, once a second, and writes down only what changes.
+"""Moves rollouts along: one of all workers judges them, once a second, and writes down only what changes.
 
 The lease keeps the others from working for nothing; what keeps a stale judge from doing harm is the swap, which it
 loses. A judge that is killed leaves the document as it stands, and the next holder of the lease goes on from there.

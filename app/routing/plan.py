@@ -34,6 +34,11 @@ class Plan:
     by: str = ""
     at: float = 0.0
 
+    @property
+    def heaviest(self) -> str:
+        """The version with most traffic; empty in a plan without versions."""
+        return max(self.weights, key=lambda version: self.weights[version], default="")
+
     def to_json(self) -> dict[str, Any]:
         """As it is stored and shown."""
         return asdict(self)

@@ -113,7 +113,7 @@ class Router:
         return [
             model
             for model, compiled in self._plans.items()
-            if (rollout := compiled.traffic.rollout) and rollout.state == "running"
+            if (rollout := compiled.traffic.rollout) and rollout.running
         ]
 
     def lost(self, model: str, found: Document | None) -> bool:
@@ -177,5 +177,5 @@ class Router:
 
 def _compile(document: Document, traffic: Traffic) -> _Compiled:
     rollout = traffic.rollout
-    stable = {rollout.canary: rollout.stable} if rollout and rollout.state == "running" else {}
+    stable = {rollout.canary: rollout.stable} if rollout and rollout.running else {}
     return _Compiled(document, traffic, tuple(sorted(traffic.plan.weights)), stable)

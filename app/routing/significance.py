@@ -82,9 +82,8 @@ def homogeneity(left: Sequence[float], right: Sequence[float]) -> float:
     statistic = 0.0
     for one, other in zip(left, right, strict=True):
         expected = (one + other) * n / (n + m)
-        statistic += (one - expected) ** 2 / expected + (other - (one + other - expected)) ** 2 / (
-            one + other - expected
-        )
+        rest = one + other - expected
+        statistic += (one - expected) ** 2 / expected + (other - rest) ** 2 / rest
     return chi_square_tail(statistic, len(left) - 1)
 
 

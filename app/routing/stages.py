@@ -24,13 +24,21 @@ def rolled_back(traffic: Traffic, by: str, now: float) -> Traffic:
     """The plan before this one; a rollout that runs is aborted, which is the same.
 
     Raises:
-        TrafficConflict: there was none.
+        TrafficConflict: there was none, or it is from before its version failed: whoever asks for it after that has
+            seen the failure, and not that everybody is back already.
     """
-    if traffic.rollout and traffic.rollout.running:
+    last = traffic.rollout
+    if last and last.running:
         return ended(traffic, "aborted", f"rolled back by {by}", now)
     if not traffic.before:
         raise TrafficConflict("there is no plan before this one")
-    return replace(traffic, plan=replace(traffic.before[0], by=by, at=now), before=traffic.before[1:])
+    plan = traffic.before[0]
+    if last and last.state == "failed" and last.canary in plan.weights and plan.at <= last.started:
+        raise TrafficConflict(
+            f"the plan before this one gives {last.canary} traffic, which has failed since ({last.reason}); if that is"
+            " wanted, set it as a new plan"
+        )
+    return replace(traffic, plan=replace(plan, by=by, at=now), before=traffic.before[1:])
 
 
 def begun(traffic: Traffic, rollout: Rollout, now: float, force: bool = False) -> Traffic:
@@ -89,7 +97,7 @@ def ended(
     banned = traffic.banned
     if state == "failed":
         banned = {**banned, rollout.digest: f"{rollout.canary}: {reason}"[:300]}
-    over = replace(_noted(rollout, now, state, reason, evidence or {}), state=state, reason=reason, ended=now)
+    over = replace(_noted(rollout, now, state, reason, evidence), state=state, reason=reason, ended=now)
     return replace(traffic, plan=plan, before=kept, banned=banned, rollout=over)
 
 

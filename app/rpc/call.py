@@ -1,16 +1,13 @@
 """One call as its method sees it: who, from where, until when, and what is to be said beside the answer."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from random import getrandbits
 from time import monotonic, perf_counter
 from urllib.parse import unquote
 
 from app.gateway.caller import Caller, Credentials
 from app.telemetry.metrics import NO_FACTS, Facts
-
-_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,100}").fullmatch
+from app.telemetry.request_ids import own_or_new
 
 
 @dataclass(slots=True)
@@ -33,8 +30,7 @@ class Call:
     request_id: str = ""
 
     def __post_init__(self) -> None:
-        given = self.metadata.get("x-request-id", "")
-        self.request_id = given if _WELL_FORMED(given) else f"{getrandbits(128):032x}"
+        self.request_id = own_or_new(self.metadata.get("x-request-id"))
         self.trailers.append(("x-request-id", self.request_id))
 
     def say(self, fields: Mapping[str, str]) -> None:
@@ -50,10 +46,8 @@ class Call:
 
     @property
     def credentials(self) -> Credentials:
-        """What the caller showed: ``x-api-key``, or ``authorization: Bearer ...``."""
-        kind, _, token = self.metadata.get("authorization", "").partition(" ")
-        bearer = token.strip() if kind.lower() == "bearer" else None
-        return Credentials(self.metadata.get("x-api-key"), bearer or None, self.address)
+        """What the caller showed."""
+        return Credentials.shown(self.metadata.get("x-api-key"), self.metadata.get("authorization"), self.address)
 
 
 def text_metadata(pairs: Sequence[tuple[str, str | bytes]]) -> dict[str, str]:

@@ -103,7 +103,7 @@ class Door:
         return answer
 
     def _answer_long(self, method: Method[Any], raw: bytes, call: Call) -> bytes:
-        """Who sends a long message is known, and how much is in it, before it is read."""
+        """Admit the caller, and count the message's parts, before a long message is parsed."""
         _begin_work(call)
         self._admit(method, None, call)
         refuse_many_parts(raw)
@@ -113,7 +113,7 @@ class Door:
         return self._worked(method, message, call)
 
     def _answer(self, method: Method[Any], message: Message | None, call: Call) -> bytes:
-        """A message that cannot be read is counted like any other, and its sender asked for a name first."""
+        """Admit the caller first, also of a message that cannot be read: it counts against the quota like any other."""
         _begin_work(call)
         self._admit(method, method.about(message)[0] if message is not None else None, call)
         return self._worked(method, message, call)

@@ -9,7 +9,7 @@ call among quick ones is no reason: on a busy machine anybody loses the processo
 
 from collections.abc import Callable, Hashable
 from resource import RUSAGE_THREAD, getrusage
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, thread_time
 
 QUICK_S = 0.001
 SHORT_BYTES = 4096
@@ -44,11 +44,10 @@ class Pace:
 def held(work: Callable[[], bytes]) -> tuple[bytes, float]:
     """With how long it kept this thread: all the time if it waited for anything, the processor time if it never did.
 
-    What a busy machine takes away from the thread in between is not the work's fault either.
+    What a busy machine takes away from the thread in between is not the work's fault either. The times of ``getrusage``
+    are those of the last tick of the system, up to 4 ms ago, and so only its count of waits is used.
     """
-    before, started = getrusage(RUSAGE_THREAD), perf_counter()
+    waits, started, before = getrusage(RUSAGE_THREAD).ru_nvcsw, perf_counter(), thread_time()
     answer = work()
-    gone, after = perf_counter() - started, getrusage(RUSAGE_THREAD)
-    if after.ru_nvcsw != before.ru_nvcsw:
-        return answer, gone
-    return answer, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    worked, gone = thread_time() - before, perf_counter() - started
+    return answer, worked if getrusage(RUSAGE_THREAD).ru_nvcsw == waits else gone

@@ -37,7 +37,8 @@ def main(seat: int) -> None:
 
 async def _serve(services: Services, settings: Settings) -> None:
     stop = _told_to_stop()
-    server = RpcServer(services, _limits(settings))
+    limits = Limits(settings.threads, settings.grpc_waiting, settings.max_body_bytes, settings.graceful_timeout)
+    server = RpcServer(services, limits)
     prometheus = services.observation.prometheus
     try:
         if prometheus and settings.grpc_metrics_port:
@@ -47,10 +48,6 @@ async def _serve(services: Services, settings: Settings) -> None:
         raise SystemExit(f"sluice: cannot listen on {settings.grpc_bind} ({error})") from None
     services.log.info("rpc_ready", address=settings.grpc_bind, models=len(services.registry.models), pid=os.getpid())
     await server.serve_until(stop)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.threads, settings.grpc_waiting, settings.max_body_bytes, settings.graceful_timeout)
 
 
 def _told_to_stop() -> asyncio.Event:

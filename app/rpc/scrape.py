@@ -64,9 +64,8 @@ class _Scrape(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, *self._prometheus.render(self.headers.get("Accept", "")))
 
     def _credentials(self) -> Credentials:
-        kind, _, token = self.headers.get("Authorization", "").partition(" ")
-        bearer = token.strip() if kind.lower() == "bearer" else ""
-        return Credentials(self.headers.get("X-API-Key"), bearer or None, str(self.client_address[0]))
+        key, authorization = self.headers.get("X-API-Key"), self.headers.get("Authorization")
+        return Credentials.shown(key, authorization, str(self.client_address[0]))
 
     def _answer(self, status: HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)

@@ -26,8 +26,9 @@ from app.runtimes.backlog import Backlog, Call
 from app.runtimes.base import Runtime, RuntimeFailed
 from app.runtimes.crowd import Crowd
 from app.runtimes.fit import measure
+from app.runtimes.rows import cut, has_rows, join, part, repeated
 from app.runtimes.sizing import BatchPlan, Sizing
-from app.runtimes.trial import cut, has_rows, join, mixes_rows, part, repeated
+from app.runtimes.trial import mixes_rows
 from app.tensors import Feed
 
 _SIZES = (1, 4, 32, 16)
@@ -38,17 +39,13 @@ _IN_TIME = 0.9
 """Of the time until a deadline, what may be spent waiting: waking up is not punctual."""
 
 
-def _nobody(rows: int) -> None:
-    """Who listens when nobody does."""
-
-
 class Batcher:
     """A runtime that joins concurrent calls of another, as ``sizing`` finds useful.
 
     ``tell`` hears how many rows each run has that stood in line.
     """
 
-    def __init__(self, runtime: Runtime, plan: BatchPlan, tell: Callable[[int], None] = _nobody) -> None:
+    def __init__(self, runtime: Runtime, plan: BatchPlan, tell: Callable[[int], None] = lambda _: None) -> None:
         self.inputs = runtime.inputs
         self.outputs = runtime.outputs
         self.metadata = runtime.metadata
@@ -78,7 +75,9 @@ class Batcher:
             self._runtime.learn(rows)
             return
         with suppress(RuntimeFailed):
-            measure(self.sizing.fit, lambda count: self._warm(rows, count), _SIZES, _MEASURE_S, self.clock)
+            measure(
+                self.sizing.fit, lambda count: self._runtime.run(repeated(rows, count)), _SIZES, _MEASURE_S, self.clock
+            )
         self.sizing.judge(mixes_rows(self._runtime.run, rows))
 
     def run(self, feed: Feed) -> list[Any]:
@@ -229,7 +228,8 @@ class Batcher:
 
     def _hand_out(self, outputs: list[Any], calls: Sequence[Call]) -> None:
         if len(calls) == 1:
-            return calls[0].succeed(outputs)
+            calls[0].succeed(outputs)
+            return
         total = sum(call.rows for call in calls)
         if not all(has_rows(output, total) for output in outputs):
             self.sizing.never_join()
@@ -238,7 +238,3 @@ class Batcher:
         for call in calls:
             call.succeed([part(output, at, at + call.rows) for output in outputs])
             at += call.rows
-        return None
-
-    def _warm(self, rows: Feed, count: int) -> None:
-        self._runtime.run(repeated(rows, count))

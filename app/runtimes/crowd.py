@@ -1,8 +1,8 @@
-"""Who comes back: callers who asked together, were answered together, and will ask again in a moment.
+"""How many callers a batch waits for: those who were answered together will soon ask again, about together.
 
-A batch that leaves with the quickest of them makes all the others wait for a second one. So it waits, while that
-costs less than the second run: as long as the next of them follows soon. Nobody waits on an idle server, nor for
-callers who turn out to be gone.
+A batch that leaves with the first of them makes all the others wait for a second run. So it waits for the next caller
+as long as that costs less than the second run would. Nobody waits on an idle server, nor for callers who turn out to
+be gone.
 """
 
 from time import monotonic

@@ -102,7 +102,9 @@ class Fit:
     def useful(self, objective_s: float) -> int:
         """The smallest size whose rows are at most a tenth dearer than the cheapest, among those within the objective.
 
-        Where not even the fastest meets it, waiting is what takes long, and the size that clears a queue soonest wins.
+        The objective bounds a run that nothing else holds up, which takes as long as its effort: on a busy machine
+        every size is late, and smaller batches would only mean more work. Where not even the quickest size meets it,
+        waiting is what takes long, and the size that clears a queue soonest wins.
         """
         sizes = [size for size in self.points if size <= LARGEST]
         in_time = [size for size in sizes if self.points[size].best <= objective_s] or sizes
@@ -127,7 +129,7 @@ def size_of(rows: int) -> int:
 
 def measure(
     fit: Fit,
-    run: Callable[[int], None],
+    run: Callable[[int], object],
     sizes: tuple[int, ...],
     budget_s: float,
     clock: Callable[[], float] = perf_counter,
@@ -147,7 +149,7 @@ def measure(
         fit.add(rows, seconds, effort, len(runs) - 1)
 
 
-def _timed(run: Callable[[int], None], rows: int, clock: Callable[[], float]) -> tuple[float, float]:
+def _timed(run: Callable[[int], object], rows: int, clock: Callable[[], float]) -> tuple[float, float]:
     started, effort = perf_counter(), clock()
     run(rows)
     return perf_counter() - started, clock() - effort

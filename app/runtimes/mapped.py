@@ -34,7 +34,7 @@ Write = Callable[[Path], None]
 """Lays a model out in a folder as ``MODEL`` and ``WEIGHTS``."""
 
 
-class Shelf:
+class Layouts:
     """Laid-out models under ``folder``, of ``least_bytes`` or more. ``engine`` names the version that can read them.
 
     Whatever goes wrong here costs memory and never an answer: the caller is told that there is no file.

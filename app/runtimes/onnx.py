@@ -19,7 +19,8 @@ import onnxruntime as ort
 from app.runtimes.base import RuntimeFailed, TensorSpec
 from app.runtimes.lifting import NAME as LIFTED_FROM
 from app.runtimes.lifting import lifted
-from app.runtimes.mapped import MODEL, WEIGHTS, Shelf
+from app.runtimes.mapped import MODEL, WEIGHTS, Layouts
+from app.runtimes.rows import join
 from app.tensors import Array, Feed
 
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -50,11 +51,11 @@ class OnnxRuntime:
         model: bytes,
         external: Mapping[str, bytes] | None = None,
         threads: int = 1,
-        shelf: Shelf | None = None,
+        layouts: Layouts | None = None,
         digest: str = "",
     ) -> None:
         source = _Source(model, external or {}, threads)
-        laid_out = shelf.place(model, source.external, source.lay_out, digest) if shelf else None
+        laid_out = layouts.place(model, source.external, source.lay_out, digest) if layouts else None
         session = source.open_laid_out(laid_out) if laid_out else source.open()
         self.inputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_inputs())
         self.outputs: Sequence[TensorSpec] = tuple(_spec(item) for item in session.get_outputs())
@@ -85,7 +86,7 @@ class OnnxRuntime:
         for start in range(0, rows, size):
             piece = {name: _padded(array[start : start + size], size) for name, array in feed.items()}
             pieces.append(self._run(self._names, piece))
-        return [_joined(parts)[:rows] for parts in zip(*pieces, strict=True)]
+        return [join(parts)[:rows] for parts in zip(*pieces, strict=True)]
 
 
 class _Source:
@@ -146,10 +147,6 @@ def _session(model: bytes | str, options: Any) -> Any:
 def _padded(array: Array, size: int) -> Array:
     short = size - len(array)
     return np.concatenate([array, np.repeat(array[-1:], short, axis=0)]) if short else array
-
-
-def _joined(parts: tuple[Any, ...]) -> Any:
-    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
 
 
 def _spec(item: Any) -> TensorSpec:

@@ -1,11 +1,12 @@
-"""Trying a model out before it serves: may rows of strangers run together, and does it pay?"""
+"""Trying a model out before it serves: may rows of strangers run together?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from app.runtimes.base import RuntimeFailed
+from app.runtimes.rows import cut, has_rows
 from app.tensors import Array, Feed
 
 Run = Callable[[Feed], list[Any]]
@@ -47,32 +48,6 @@ def differs(rows: Array) -> bool:
     if rows.dtype.kind == "f":
         other &= ~(np.isnan(rows) & np.isnan(rows[:1]))
     return bool(other.any())
-
-
-def cut(feed: Feed, start: int, end: int) -> Feed:
-    """Some of the rows."""
-    return {name: array[start:end] for name, array in feed.items()}
-
-
-def repeated(feed: Feed, rows: int) -> Feed:
-    """That many copies of the first row."""
-    return {name: np.repeat(array[:1], rows, axis=0) for name, array in feed.items()}
-
-
-def has_rows(output: Any, rows: int) -> bool:
-    """Whether an output can be cut into so many rows."""
-    return (isinstance(output, list) or bool(getattr(output, "ndim", 0))) and len(output) == rows
-
-
-def join(parts: Sequence[Any]) -> Any:
-    """One output from the pieces of a request that was split."""
-    return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
-
-
-def part(output: Any, start: int, end: int) -> Any:
-    """One caller's rows, copied: a row that is kept must not keep the whole batch alive."""
-    rows = output[start:end]
-    return rows if isinstance(rows, list) else rows.copy()
 
 
 def _few(rows: Feed) -> Feed:

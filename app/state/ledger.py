@@ -6,7 +6,6 @@ outlives them, under the number the proxy gave the request (``app.passage``). It
 the retry it causes: what a living process noted is nobody else's request, and a note of the dead serves once.
 """
 
-import mmap
 import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
@@ -15,6 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from app import passage
+from app.state.mapping import map_file
 
 LINES = 1 << 16
 MEMORY_S = 10
@@ -40,13 +40,7 @@ class Ledger:
     """Ids share a line when their hashes do, which loses the older of the two."""
 
     def __init__(self, path: Path) -> None:
-        size = LINES * _LINE.size
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)  # a page that is not there would end whoever writes to it
-            self._lines = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self._lines = map_file(path, LINES * _LINE.size)
         self._pid = os.getpid()
 
     def settled(self, whose: Hashable = None) -> bool:

@@ -7,10 +7,10 @@ ready before it stops taking connections. The connection counts are for sharing 
 Each line has one writer at a time: the master before the fork and after the end, the worker in between.
 """
 
-import mmap
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from app.state.mapping import map_file
 
 SEATS = 1024
 
@@ -23,13 +23,7 @@ class Roster:
     """The table, in a file that is made when it is not there."""
 
     def __init__(self, path: Path) -> None:
-        size = 4 * (_HEAD + SEATS * _WIDTH)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)  # a page that is not there would end whoever writes to it
-            self._words = memoryview(mmap.mmap(descriptor, size)).cast("I")
-        finally:
-            os.close(descriptor)
+        self._words = memoryview(map_file(path, 4 * (_HEAD + SEATS * _WIDTH))).cast("I")
 
     def board(self, age: int) -> "Seat":
         """The lowest free seat for a worker about to be forked. Ages grow by one with each worker.

@@ -5,11 +5,12 @@ callers' units with it.
 """
 
 import mmap
-import os
 from pathlib import Path
 from struct import Struct
 from time import monotonic
 from typing import NamedTuple
+
+from app.state.mapping import map_file
 
 PLACES = 1 << 14
 
@@ -34,13 +35,7 @@ class Shelf:
     """
 
     def __init__(self, path: Path) -> None:
-        size = PLACES * PLACE.size
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)  # a page that is not there would end whoever writes to it
-            self._places = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self._places = map_file(path, PLACES * PLACE.size)
 
     def place(self, number: int) -> "Place":
         """Where the stock of that number lies, if any."""

@@ -1,1 +1,1 @@
-"""What tells operators what happens: logs now; metrics and traces beside them."""
+"""What tells operators what happens: logs, the access log, metrics."""

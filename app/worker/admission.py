@@ -29,7 +29,7 @@ PATIENCE_S = 1.0
 
 
 class Admission:
-    """One worker's. ``room`` is how many may wait; ``handed`` how many have a thread."""
+    """The queue of one worker. ``room`` is how many may wait; ``handed`` how many have a thread."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -54,7 +54,7 @@ class Admission:
         return len(self._lines[0]) + len(self._lines[1])
 
     def join(self, conn: Any, bulk: bool, seconds: float | None) -> bool:
-        """Let it wait; False when it must be refused: no room, of which bulk work may take half, or no time.
+        """Queue a connection; False when it must be refused: no room (bulk work may take half of it), or no time.
 
         ``seconds`` is how long it has, None for ever. What cannot be answered by then would only be in the way.
         """
@@ -70,11 +70,11 @@ class Admission:
         return room
 
     def take(self) -> None:
-        """Somebody has a thread."""
+        """Count a thread as taken."""
         self.handed += 1
 
     def give_back(self, seconds: float) -> None:
-        """It is free again, after so long."""
+        """Count a thread as free again, after so much work."""
         self.handed -= 1
         self._work_s = _MEMORY * self._work_s + (1 - _MEMORY) * seconds
 
@@ -89,7 +89,7 @@ class Admission:
             yield conn
 
     def turn(self, now: float) -> None:
-        """Once in a while: look back on the window that has ended."""
+        """Adapt ``room`` when a window has ended; called at every turn of the loop."""
         if now < self._until:
             return
         slow = self._luckiest is not None and self._luckiest > max(TARGET_S, 2 * self._work_s)

@@ -18,7 +18,7 @@ MOST = 256
 
 
 class Farewell:
-    """One worker's. ``gone`` is called for each connection once it is closed; for the loop's thread only."""
+    """Those of one worker. ``gone`` is called for each connection once it is closed; for the loop's thread only."""
 
     def __init__(self, poller: BaseSelector, gone: Callable[[], None]) -> None:
         self._poller = poller
@@ -30,7 +30,7 @@ class Farewell:
         return len(self._until)
 
     def see_off(self, connection: socket.socket) -> None:
-        """Close it after its client did, or soon; our side of it is shut already."""
+        """Close a connection when its client has, or soon; our side of it is shut already."""
         self._until[connection] = monotonic() + LINGER_SECONDS
         try:
             connection.setblocking(False)
@@ -46,7 +46,7 @@ class Farewell:
             self._close(next(iter(self._until)))
 
     def seconds_left(self, now: float) -> float:
-        """Until there is one to close."""
+        """Seconds until the next one is due."""
         return next(iter(self._until.values()), now + LINGER_SECONDS) - now
 
     def _listen(self, connection: socket.socket) -> None:

@@ -7,9 +7,9 @@ What is not plain is taken for work and judged later by those who parse properly
 import socket
 from typing import NamedTuple
 
-from app.api.hooks import well_formed
 from app.api.urgency import read_timeout
 from app.errors import InvalidInput
+from app.telemetry.request_ids import is_harmless
 
 MOST_BYTES = 65_536
 
@@ -74,7 +74,7 @@ def read(data: bytes) -> Glance:
 
 
 def _is_odd(head: bytes) -> bool:
-    """Whether somebody else might find another end of it than we do; a parser shall judge."""
+    """Whether another parser might see the request end elsewhere than we do: then gunicorn's own shall judge."""
     lines = head.count(b"\r\n")
     folded = b"\r\n " in head or b"\r\n\t" in head
     spaced = b" :" in head or b"\t:" in head
@@ -90,7 +90,7 @@ def _field(data: bytes, name: bytes, lower: bytes | None = None) -> bytes:
 
 
 def _own_id(text: bytes) -> str:
-    found = well_formed(text.decode("latin-1"))
+    found = is_harmless(text.decode("latin-1"))
     return found[0] if found else ""
 
 

@@ -9,7 +9,6 @@ threads that are kept for that.
 
 import socket
 from functools import partial
-from random import getrandbits
 from selectors import EVENT_READ
 from time import monotonic
 from typing import Any, cast
@@ -21,6 +20,7 @@ from app.errors import DeadlineExceeded, Overloaded, SluiceError
 from app.services import EXTENSION, Services
 from app.telemetry.access import Answered
 from app.telemetry.metrics import NO_FACTS, tell_refusal
+from app.telemetry.request_ids import new_id
 from app.worker.admission import Admission
 from app.worker.ending import quick_refusal
 from app.worker.glance import Glance, look
@@ -77,7 +77,7 @@ class QueueingWorker(ThreadWorker):
         super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread is free: for whom? Those whose time has run out while they waited need none."""
+        """A thread is free: give it to the next who waits. Those whose time has run out meanwhile need none."""
         self.pool.done()
         began = getattr(conn, "began", None)
         if began is not None:
@@ -157,7 +157,7 @@ class QueueingWorker(ThreadWorker):
         """Answer with an error from here; False when that needs a thread."""
         if not seen.size or seen.last or not seen.plain:
             return False
-        request_id = seen.id or f"{getrandbits(128):032x}"
+        request_id = seen.id or new_id()
         answer = quick_refusal(error, request_id, seen.path.startswith("/v2/"))
         try:
             conn.sock.setblocking(False)

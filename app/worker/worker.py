@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from random import getrandbits
 from time import monotonic, sleep
 from typing import Any
 
@@ -29,6 +28,7 @@ from app.api.urgency import ARRIVED, REFUSED
 from app.state.roster import Seat
 from app.telemetry.logs import logger, request_id
 from app.telemetry.memory import memory
+from app.telemetry.request_ids import new_id
 from app.worker.answer import Answer
 from app.worker.ending import refusal
 from app.worker.farewell import Farewell
@@ -114,7 +114,7 @@ class Worker(QueueingWorker):
             self.seat.show(self.nr_conns)
 
     def _take_one(self, listener: Any) -> None:
-        """Gunicorn's worker ends, and with it everybody it serves, when there is no descriptor for one more."""
+        """Accept one, or pause when no descriptor is left: gunicorn's own worker would end, and drop all it serves."""
         try:
             super().accept(listener)
         except OSError as error:
@@ -151,7 +151,7 @@ class Worker(QueueingWorker):
             super().notify()
 
     def is_parent_alive(self) -> bool:
-        """Asked as rarely."""
+        """Whether the master is there, looked for as rarely."""
         now = monotonic()
         if now < self._look_next:
             return True
@@ -162,7 +162,7 @@ class Worker(QueueingWorker):
         return self.nr >= self.max_requests or self._weight.too_much()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """TERM: go, but not before it leaves a gap."""
+        """TERM: go, but only when that leaves no gap (``_go_when_possible``)."""
         if self._told_to_go is None:
             self._told_to_go = monotonic()
             self.method_queue.defer(lambda: None)
@@ -261,7 +261,7 @@ class Worker(QueueingWorker):
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what never became a request: bad framing, bad headers, too long a line."""
-        request_id.set(f"{getrandbits(128):032x}")
+        request_id.set(new_id())
         status = _STATUS.get(type(exc), 400) if isinstance(exc, ParseException) else 500
         if status == 500:
             _log.error("request_crashed", error=type(exc).__name__, exc_info=exc)

@@ -1,4 +1,4 @@
-"""Services that remember: the brief's example made complete, and this server's cache under trial."""
+"""Services that remember: one on FastAPI, made complete by hand, and this server's cache under trial."""
 
 from benchmarks.contenders.contender import RIVALS, Contender
 from benchmarks.contenders.handwritten import ENVIRONMENT, of_rival

@@ -1,6 +1,6 @@
-"""Rival (c): the brief's own FastAPI example of prediction caching, made complete by hand as a careful team would.
+"""Rival (c): the usual FastAPI example of prediction caching, made complete by hand as a careful team would.
 
-What the brief shows: pydantic models, an MD5 key over the request, a look into Redis, the model on a miss, SETEX for
+What the example has: pydantic models, an MD5 key over the request, a look into Redis, the model on a miss, SETEX for
 an hour, counters behind /cache-stats. What a service needs besides: an API key, a rate limit shared through Redis
 (slowapi), a Prometheus instrumentator, a structured log line per request. Redis is asked through ``redis.asyncio``
 with hiredis, so the event loop never waits for it. Processes, cores and sockets as for rival (b).
@@ -98,7 +98,7 @@ class PredictionRequest(BaseModel):
 
 
 class PredictionResponse(BaseModel):
-    """What the brief answers, with the probabilities of both classes."""
+    """The answer, with the probabilities of both classes."""
 
     prediction: int
     probabilities: list[float]
@@ -113,7 +113,7 @@ def authenticated(key: Annotated[str, Depends(APIKeyHeader(name="X-API-Key"))]) 
 
 
 def cache_key(request: PredictionRequest) -> str:
-    """The brief's key."""
+    """Whom it is about, and the features."""
     content = f"{request.customer_id}:{json.dumps(request.features, sort_keys=True)}"
     return f"pred:{hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()}"
 
@@ -136,7 +136,7 @@ async def predict(request: PredictionRequest) -> PredictionResponse:
 
 @app.get("/cache-stats", dependencies=[Depends(authenticated)])
 async def cache_stats() -> dict[str, float | str]:
-    """The brief's figures, of this process."""
+    """The figures of this process."""
     total = counts["hits"] + counts["misses"]
     return {
         "cache_hit_rate": counts["hits"] / total if total else 0.0,

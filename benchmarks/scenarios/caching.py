@@ -8,9 +8,6 @@ CACHING = (
     Scenario(
         "cached_unique",
         "Caching services, every row different",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=_SERVICES,
         goals=(Goal("cached_fastapi", "requests_per_s", 1.8),),
         ours="sluice_guarded",
@@ -18,9 +15,6 @@ CACHING = (
     Scenario(
         "cached_repeated",
         "Caching services, 1,000 rows again and again",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=_SERVICES,
         goals=(Goal("cached_fastapi", "requests_per_s", 2.0),),
         ours="sluice_guarded",
@@ -29,8 +23,6 @@ CACHING = (
     Scenario(
         "cached_costly",
         "A model of 5 ms, 100 rows again and again",
-        door="one",
-        rows=1,
         connections=4,
         contenders=("costly", "costly_uncached"),
         goals=(Goal("costly_uncached", "p50_ms", 10.0),),
@@ -41,17 +33,12 @@ CACHING = (
     Scenario(
         "cached_cheap",
         "A model of microseconds, every row different: what asking whether caching pays costs",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=("sluice", "sluice_uncached"),
         goals=(Goal("sluice_uncached", "requests_per_s", 0.97),),
     ),
     Scenario(
         "redis_silent",
         "Every row asks Redis, which is well or stopped",
-        door="one",
-        rows=1,
         connections=8,
         contenders=("far_silent", "far"),
         goals=(Gap("far", "p99_ms", 5.0),),

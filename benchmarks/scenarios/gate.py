@@ -6,9 +6,6 @@ GATE = (
     Scenario(
         "gate_cost",
         "What keys, quotas on Redis, metrics and access log cost",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=("sluice_guarded", "sluice_ungated"),
         goals=(Goal("sluice_ungated", "requests_per_s", 0.85),),
         ours="sluice_guarded",

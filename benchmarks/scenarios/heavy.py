@@ -6,8 +6,6 @@ HEAVY = (
     Scenario(
         "heavy_net",
         "Four layers of 4,096 x 4,096, 64 connections with one row each",
-        door="one",
-        rows=1,
         connections=64,
         contenders=("heavy", "heavy_alone", "heavy_mlserver", "heavy_bentoml", "heavy_litserve"),
         goals=(Goal("heavy_alone", "requests_per_s", 8.0), Goal("heavy_alone", "p99_ms", 1.0)),

@@ -8,9 +8,6 @@ PLAIN = (
     Scenario(
         "one_row",
         "One row per request, every row different",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=("sluice_guarded", "sluice", "bare_flask", "bare_fastapi", "cached_fastapi", *SERVERS),
         goals=(
             Goal("cached_fastapi", "requests_per_s", 2.0),
@@ -23,9 +20,6 @@ PLAIN = (
     Scenario(
         "one_row_repeated",
         "One row per request, 1,000 rows again and again",
-        door="one",
-        rows=1,
-        connections=16,
         contenders=("sluice_guarded", "sluice", "bare_flask", "cached_fastapi", *SERVERS),
         goals=(Goal("azure", "requests_per_s", 1.5), Goal("mlserver", "requests_per_s", 2.0)),
         ours="sluice_guarded",
@@ -44,8 +38,6 @@ PLAIN = (
     Scenario(
         "one_connection",
         "One row per request over one connection",
-        door="one",
-        rows=1,
         connections=1,
         contenders=("sluice", "sluice_guarded", "bare_flask", "mlserver"),
         shown="p50_ms",

@@ -60,7 +60,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One kind of load, put on every contender in turn through the door of that name.
+    """One kind of load, put on every contender in turn through the door of that name: so many rows in each request.
 
     Every row sent is different, unless ``distinct`` says how many there are. ``ours`` is the contender all others are
     compared with; ``paused`` are the Redis servers that fall silent once everybody is warm. ``shown`` is the metric
@@ -69,11 +69,11 @@ class Scenario:
 
     name: str
     title: str
-    door: str
-    rows: int
-    connections: int
     contenders: tuple[str, ...]
     goals: tuple[Goal | Gap, ...] = ()
+    door: str = "one"
+    rows: int = 1
+    connections: int = 16
     ours: str = "sluice"
     distinct: int = 0
     paused: tuple[str, ...] = ()

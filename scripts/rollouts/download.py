@@ -13,7 +13,8 @@ from typing import Protocol
 
 from app.registry.intake import take_in
 from app.registry.intake.options import Options
-from app.registry.manifest import NAME, Manifest, parse_manifest
+from app.registry.manifest import NAME, Manifest
+from app.registry.manifest_file import parse_manifest
 from app.registry.repository import MANIFEST_FILE, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, MODEL_FILE, Repository
 from app.runtimes.onnx import OnnxRuntime
 from scripts.rollouts.mlflow import MlflowRegistry

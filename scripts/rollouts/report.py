@@ -1,9 +1,10 @@
 """A deployment in words and pictures: Markdown for a pull request, HTML with charts for people."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
+
+from app.commands.output import when
 
 HEAD = ["version", "variant", "traffic", "requests", "failed", "p50 ms", "p95 ms"]
 EVENTS = ["time", "step", "traffic", "decision", "why"]
@@ -33,7 +34,7 @@ def events_of(rollout: Mapping[str, Any] | None) -> list[list[str]]:
     """What the judge decided, and when."""
     log = rollout["log"] if rollout else []
     return [
-        [_when(it["at"]), str(it["step"]), f"{it['percent']:g} %", it["decision"], it["reason"] or "-"] for it in log
+        [when(it["at"]), str(it["step"]), f"{it['percent']:g} %", it["decision"], it["reason"] or "-"] for it in log
     ]
 
 
@@ -100,7 +101,3 @@ def _interval(measure: Mapping[str, float], factor: float, unit: str) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _when(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,8 @@ class Target:
     """A server, and the model that a deployment is about."""
 
     def __init__(self, environment: Environment, model: str | None = None) -> None:
-        self.remote = Remote(environment.url, os.environ.get(environment.key_variable))
+        key = environment.key_variable
+        self.remote = Remote(environment.url, os.environ.get(key), "the url in the deployment file", key)
         self.model = model or environment.model or self._default_model()
         self.root = f"/v1/models/{self.model}"
 

@@ -33,8 +33,6 @@ from benchmarks.workload import Workload
 SCENARIO = Scenario(
     "trial",
     "A trial",
-    door="one",
-    rows=1,
     connections=2,
     contenders=("sluice", "broken", "missing"),
     goals=(Goal("broken", "requests_per_s", 1.0),),

@@ -156,13 +156,15 @@ def test_where_caching_is_off_the_command_says_so(command: CommandLine, tmp_path
         ("a,b\n1,2\n", "a.csv", "no column is a feature of linear"),
         ("f0,f1\n1,two\n", "a.csv", "line 2, f1: 'two' is no float32"),
         ("", "a.csv", "no column is a feature"),
+        ("PAR1\udc80\udcff", "a.parquet", "CSV or JSON lines in UTF-8"),
+        ("f0,f1\n" + "1" * 200_000, "a.csv", "field larger than field limit"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_explained(
     command: CommandLine, tmp_path: Path, content: str, name: str, words: str
 ) -> None:
     file = tmp_path / name
-    file.write_text(content)
+    file.write_text(content, "utf-8", "surrogateescape")
     failed = command.run("cache", "warm", file, "--model", "linear")
     assert failed.status == 1
     assert words in failed.err

@@ -69,7 +69,8 @@ def pipeline(tmp_path: Path, repository: Repository) -> Iterator[Pipeline]:
         command = f'["{sys.executable}", "-c", "import sys; open(sys.argv[1], chr(119)).write(sys.argv[2])", "{marker}"'
         (tmp_path / "deployment.yaml").write_text(
             f"environments:\n  staging:\n    url: {server.url}\n    key_variable: STAGING_KEY\n    model: shop\n"
-            f'    command: {command}, "{{image}}"]\n  keyless:\n    url: {server.url}\n    model: shop\n'
+            f'    command: {command}, "{{image}}"]\n'
+            f"  keyless:\n    url: {server.url}\n    key_variable: NO_KEY\n"
         )
         yield Pipeline(tmp_path, server)
 
@@ -130,11 +131,12 @@ def test_what_cannot_work_says_why(pipeline: Pipeline) -> None:
     nowhere = pipeline.run("deploy_model.py", "--environment", "moon", "--image", "x")
     assert (nowhere.returncode, "it has staging, keyless" in nowhere.stderr) == (1, True)
     keyless = pipeline.run("deploy_model.py", "--environment", "keyless", "--image", "x")
-    assert (keyless.returncode, "API key" in keyless.stderr) == (1, True)
+    assert (keyless.returncode, keyless.stderr.endswith("(401) Set NO_KEY.\n")) == (1, True)
     absent = ["--environment", "staging", "--image", "x", "--version", "v9", "--wait", "1"]
     assert "was not served within 1 s" in pipeline.run("deploy_model.py", *absent).stderr
     pipeline.server.stop()
-    assert pipeline.run("monitor_canary.py", "--duration", "1s").returncode == 3
+    away = pipeline.run("monitor_canary.py", "--duration", "1s")
+    assert (away.returncode, "the url in the deployment file its address?" in away.stderr) == (3, True)
 
 
 def test_models_come_from_a_folder_or_over_http(tmp_path: Path, repository: Repository) -> None:

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from app.registry.manifest import parse_manifest
+from app.registry.manifest_file import parse_manifest
 from scripts.demo_models.customers import customers
 from tests.command_line import CommandLine
 from tests.conftest import StartServer

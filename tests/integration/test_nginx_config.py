@@ -1,5 +1,6 @@
 """The script that renders nginx's configuration: what it writes, nginx takes."""
 
+import os
 import re
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,7 @@ from app.factory import BLUEPRINTS
 from scripts.nginx_site.site import PROBLEMS, Site, render
 from tests.certificates import self_signed
 from tests.front import run_script
-from tests.programs import free_port
+from tests.programs import ROOT, free_port
 
 UPSTREAMS = {
     "one": ["--upstream", "127.0.0.1:8000"],
@@ -63,6 +64,9 @@ def test_a_configuration_nginx_refuses_replaces_nothing(tmp_path: Path) -> None:
     [
         [],
         ["--certificate", "/tmp/only-half.pem"],
+        ["--certificate", "no-such.pem", "--key", "no-such.key"],
+        ["--plain-http", "--output", "/proc/none/sluice.conf"],
+        ["--plain-http", "--output", "tests"],
         ["--plain-http", "--server-name", "a; return 200"],
         ["--plain-http", "--upstream", "127.0.0.1:8000; include /etc/passwd"],
         ["--plain-http", "--sticky", "X-Key$request_body"],
@@ -75,6 +79,17 @@ def test_options_that_make_no_site_are_refused_with_a_reason(options: list[str])
     assert refused.returncode == 2
     assert refused.stderr.startswith("render_nginx: ")
     assert refused.stdout == ""
+
+
+def test_files_are_named_from_where_the_script_was_called(secure: list[str]) -> None:
+    certificate, key = (os.path.relpath(path, ROOT) for path in (secure[1], secure[3]))
+    printed = run_script("--certificate", certificate, "--key", key)
+    assert printed.returncode == 0, printed.stderr
+    (named,) = re.findall(r"ssl_certificate (.*);", printed.stdout)
+    assert Path(named).is_absolute()
+    assert Path(named).samefile(secure[1])
+    missing = run_script("--certificate", certificate, "--key", "no-such.key")
+    assert missing.stderr == "render_nginx: --key no-such.key: No such file or directory\n"
 
 
 def test_help_teaches() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import self_signed
 from tests.conftest import StartServer
 from tests.gatehouse import guarded
 from tests.programs import ROOT, wait_until
@@ -50,15 +49,12 @@ def test_pasting_a_call_prints_what_stands_below_it(
 
 
 def _secure_it(folder: Path) -> list[str]:
-    """The commands of "Secure it" with this test's certificate; all but the start of the server."""
+    """The commands of "Secure it", with their files in this test's folder; all but the start of the server."""
     block = README.partition("## Secure it")[2].partition("```sh\n")[2].partition("```")[0]
-    certificate, key = self_signed(folder)
     for written, here in {
         ".venv/bin/python": sys.executable,
         ".venv/bin/flask": f"{sys.executable} -m flask",
-        "api.pem": str(certificate),
-        "api.key": str(key),
-        "sluice.conf": str(folder / "sluice.conf"),
+        **{name: str(folder / name) for name in ("api.pem", "api.key", "sluice.conf")},
     }.items():
         assert written in block
         block = block.replace(written, here)
@@ -84,13 +80,14 @@ def test_secure_it(start_server: StartServer, tmp_path: Path) -> None:
     (secret,) = re.findall(r"slu_[a-z0-9]+_[\w-]+", made)
     key_id = secret.split("_")[1]
     wait_until(lambda: server.get("/v1/models", {"X-API-Key": secret}).status == 200, 5, "the key to be known")
-    listed, rotate, revoke, render = (line.replace(" ID ", f" {key_id} ") for line in rest)
+    listed, rotate, revoke, certify, render = (line.replace(" ID ", f" {key_id} ") for line in rest)
     assert key_id in run(listed)
     (successor,) = re.findall(r"slu_[a-z0-9]+_[\w-]+", run(rotate))
     wait_until(lambda: server.get("/v1/models", {"X-API-Key": successor}).status == 200, 5, "the new key to be known")
     assert server.get("/v1/models", {"X-API-Key": secret}).status == 200
     run(revoke)
     wait_until(lambda: server.get("/v1/models", {"X-API-Key": secret}).status == 401, 2, "the old key to be refused")
+    run(certify)
     run(render)
     assert "ssl_certificate" in (tmp_path / "sluice.conf").read_text()
 

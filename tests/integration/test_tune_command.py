@@ -69,6 +69,7 @@ def test_people_get_a_table_and_lines_to_paste(tuned: CommandLine) -> None:
         (("nobody",), "There is no model 'nobody'"),
         (("weighty", "--slo-p95", "soon"), "is no time"),
         (("weighty", "--plot", "picture.png"), "ends in .svg"),
+        (("weighty", "--plot", "none/picture.svg"), "there is no folder none"),
     ],
     ids=str,
 )

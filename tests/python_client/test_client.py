@@ -16,7 +16,7 @@ from sluice_client import (
     Unauthenticated,
 )
 
-from app.registry.manifest import parse_manifest
+from app.registry.manifest_file import parse_manifest
 from tests.gatehouse import guarded, make_key
 from tests.programs import ROOT
 from tests.servers import Server

@@ -26,7 +26,7 @@ class LatencySchema(Schema):
 
 
 class FiguresSchema(Schema):
-    """The brief's figures, counted in rows."""
+    """What the cache did and what that saved, counted in rows."""
 
     cache_hit_rate = fields.Float(required=True)
     total_requests = fields.Integer(required=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.api.docs.parts import json_answer, operation, path_parameter
 from app.api.docs.rows import cell_schema
 from app.api.inference.schemas import (
     ErrorSchema,
@@ -66,10 +67,10 @@ def add_inference_paths(spec: APISpec, here: Services) -> None:
         "version": sorted({version for model in models.values() for version in model.versions}),
     }
     for path, (summary, schema, failures) in (_GETS | _READY).items():
-        operation = _operation(summary, _json(schema), failures, path, known)
+        get = _operation(summary, json_answer(schema), failures, path, known)
         if path in _READY:
-            operation["responses"]["503"] = _json(schema, "Not now.")
-        spec.path(path, operations={"get": operation})
+            get["responses"]["503"] = json_answer(schema, "Not now.")
+        spec.path(path, operations={"get": get})
     _add_repository(spec, known)
     for name, model in models.items():
         served = {f"/v2/models/{name}/versions/{version}/infer": it.served for version, it in model.versions.items()}
@@ -80,7 +81,7 @@ def add_inference_paths(spec: APISpec, here: Services) -> None:
 
 def _add_repository(spec: APISpec, known: dict[str, list[str]]) -> None:
     entries = {"type": "array", "items": RepositoryEntrySchema}
-    index = _operation("Every version in the repository", _json(entries), (400, 413, 415), "", known)
+    index = _operation("Every version in the repository", json_answer(entries), (400, 413, 415), "", known)
     spec.path("/v2/repository/index", operations={"post": index | _body({"ready": {"type": "boolean"}})})
     dependents = {"unload_dependents": {"type": "boolean"}}
     parameters = {"parameters": {"type": ["object", "null"], "properties": dependents, "additionalProperties": False}}
@@ -90,12 +91,12 @@ def _add_repository(spec: APISpec, known: dict[str, list[str]]) -> None:
     }
     for action, summary in actions.items():
         path = f"/v2/repository/models/{{name}}/{action}"
-        operation = _operation(summary, _json(RepositoryScopeSchema), (400, 404, 413, 415), path, known)
-        spec.path(path, operations={"post": operation | _body(parameters)})
+        post = _operation(summary, json_answer(RepositoryScopeSchema), (400, 404, 413, 415), path, known)
+        spec.path(path, operations={"post": post | _body(parameters)})
 
 
 def _inference(version: ServedVersion) -> dict[str, Any]:
-    answer = _json(_answer(version))
+    answer = json_answer(_answer(version))
     answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     manifest = version.manifest
     summary = f"Infer with {manifest.name} {manifest.version}"
@@ -162,20 +163,11 @@ def _answer(version: ServedVersion) -> dict[str, Any]:
 def _operation(
     summary: str, answer: dict[str, Any], failures: Iterable[int], path: str, known: dict[str, list[str]]
 ) -> dict[str, Any]:
-    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    refusals = {str(code): {"description": _STATUSES[code], "content": error} for code in failures}
-    operation: dict[str, Any] = {"summary": summary, "tags": ["inference"], "responses": {"200": answer} | refusals}
-    names = [name for name in known if f"{{{name}}}" in path]
-    if names:
-        operation["parameters"] = [
-            {"in": "path", "name": name, "required": True, "schema": {"type": "string", "enum": known[name]}}
-            for name in names
-        ]
-    return operation
-
-
-def _json(schema: Any, text: str = "The answer.") -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
+    error = {"$ref": "#/components/schemas/Error"}
+    refusals = {str(code): json_answer(error, _STATUSES[code]) for code in failures}
+    made = operation(summary, "inference", {"200": answer} | refusals)
+    parameters = [path_parameter(name, values) for name, values in known.items() if f"{{{name}}}" in path]
+    return made | {"parameters": parameters} if parameters else made
 
 
 def _body(properties: dict[str, Any]) -> dict[str, Any]:

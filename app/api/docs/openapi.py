@@ -3,7 +3,6 @@
 Every served version has its own path with the real feature names, types, ranges and a body that works as it stands.
 """
 
-from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from app.api.docs.cache import add_cache_paths
 from app.api.docs.inference import add_inference_paths
+from app.api.docs.parts import UNREADABLE, json_answer, operation, path_parameter, problem, problems
 from app.api.docs.platforms import add_platform_paths
 from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
 from app.api.docs.traffic import add_traffic_paths
@@ -30,11 +30,8 @@ _ABOUT = (
     " the features) and as Arrow streams (`application/vnd.apache.arrow.stream`) too, by Content-Type and Accept."
 )
 
-_STATUSES = {
-    400: "The body is no JSON object.",
+_STATUSES = UNREADABLE | {
     404: "No such model or version.",
-    413: "The body is too large.",
-    415: "The body is no application/json.",
     422: "Rows that do not fit the model; `errors` names each field.",
     500: "The model failed.",
     503: "The model is not being served.",
@@ -53,8 +50,8 @@ def build_document(here: Services) -> dict[str, Any]:
     spec = APISpec("Sluice", VERSION, "3.1.0", info={"description": _ABOUT}, plugins=[MarshmallowPlugin()])
     spec.components.schema("Problem", _problem_schema())
     for path, (summary, schema, failures) in _GETS.items():
-        responses = {"200": _json(schema, "The answer.")} | {str(code): _json(schema, "Not now.") for code in failures}
-        spec.path(path, operations={"get": _operation(summary, "server", responses)})
+        responses = {"200": json_answer(schema)} | {str(code): json_answer(schema, "Not now.") for code in failures}
+        spec.path(path, operations={"get": operation(summary, "server", responses)})
     _add_documents(spec)
     _add_model_paths(spec, here)
     add_inference_paths(spec, here)
@@ -66,43 +63,34 @@ def build_document(here: Services) -> dict[str, Any]:
 
 def _add_documents(spec: APISpec) -> None:
     page = {"200": {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}}
-    spec.path("/docs", operations={"get": _operation("This reference, to read and try", "server", page)})
+    spec.path("/docs", operations={"get": operation("This reference, to read and try", "server", page)})
     script = {"200": {"description": "The script.", "content": {"text/javascript": {"schema": {"type": "string"}}}}}
-    spec.path("/docs/start.js", operations={"get": _operation("Starts the reference", "server", script)})
-    asset = {"200": {"description": "The file."}, "404": _problem("No such file.")}
-    spec.path(
-        "/docs/assets/{name}",
-        operations={
-            "get": _operation("A file of the reference", "server", asset) | {"parameters": [_parameter("name", ASSETS)]}
-        },
-    )
+    spec.path("/docs/start.js", operations={"get": operation("Starts the reference", "server", script)})
+    file = {"200": {"description": "The file."}, "404": problem("No such file.")}
+    asset = operation("A file of the reference", "server", file) | {"parameters": [path_parameter("name", ASSETS)]}
+    spec.path("/docs/assets/{name}", operations={"get": asset})
     body = {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}}}
-    spec.path("/openapi.json", operations={"get": _operation("This document", "server", body)})
+    spec.path("/openapi.json", operations={"get": operation("This document", "server", body)})
     text = {"text/plain": {"schema": {"type": "string"}}}
     numbers = {"200": {"description": "Prometheus' text format.", "content": text}}
-    spec.path("/metrics", operations={"get": _operation("The numbers of every worker", "server", numbers)})
+    spec.path("/metrics", operations={"get": operation("The numbers of every worker", "server", numbers)})
 
 
 def _add_model_paths(spec: APISpec, here: Services) -> None:
     registry = here.registry
-    described = {"200": _json(ModelSchema, "The model."), "404": _problem(_STATUSES[404])}
-    operation = _operation("One model: versions, features, an example", "models", described)
-    spec.path(
-        "/v1/models/{name}", operations={"get": operation | {"parameters": [_parameter("name", registry.models)]}}
-    )
+    described = {"200": json_answer(ModelSchema, "The model."), "404": problem(_STATUSES[404])}
+    show = operation("One model: versions, features, an example", "models", described)
+    spec.path("/v1/models/{name}", operations={"get": show | {"parameters": [path_parameter("name", registry.models)]}})
     for name, model in registry.models.items():
-        paths = {
-            state.version: f"/v1/models/{name}/versions/{state.version}/predict" for state in model.versions.values()
-        }
-        for version, path in paths.items():
-            served = model.versions[version].served
-            if served:
-                for component, schema in row_schemas(served.manifest).items():
+        for version, state in model.versions.items():
+            if state.served:
+                for component, schema in row_schemas(state.served.manifest).items():
                     spec.components.schema(component, schema)
-                spec.path(path, operations={"post": _predict(served.manifest, name, here.max_rows)})
+                predict = _predict(state.served.manifest, name, here.max_rows)
+                spec.path(f"/v1/models/{name}/versions/{version}/predict", operations={"post": predict})
         if model.served:
-            operation = _predict(model.served.manifest, name, here.max_rows)
-            spec.path(f"/v1/models/{name}/predict", operations={"post": operation})
+            predict = _predict(model.served.manifest, name, here.max_rows)
+            spec.path(f"/v1/models/{name}/predict", operations={"post": predict})
             if name == registry.default_model:
                 spec.path("/predict", operations={"post": _predict(model.served.manifest, "default", here.max_rows)})
 
@@ -112,33 +100,12 @@ def _predict(manifest: Manifest, tag: str, max_rows: int) -> dict[str, Any]:
     examples = body_examples(manifest)
     if examples:
         content["examples"] = examples
-    answer = {"description": "The prediction, or `predictions` in the order of the rows."}
-    responses: dict[str, Any] = {
-        "200": answer | {"content": {"application/json": {"schema": answer_schema(manifest)}}},
-        **{str(code): _problem(text) for code, text in _STATUSES.items()},
-    }
-    operation = _operation(f"Predict with {manifest.name} {manifest.version}", tag, responses)
-    return operation | {
+    answer = json_answer(answer_schema(manifest), "The prediction, or `predictions` in the order of the rows.")
+    responses = {"200": answer} | problems(_STATUSES)
+    return operation(f"Predict with {manifest.name} {manifest.version}", tag, responses) | {
         "description": manifest.description,
         "requestBody": {"required": True, "content": {"application/json": content}},
     }
-
-
-def _operation(summary: str, tag: str, responses: dict[str, Any]) -> dict[str, Any]:
-    return {"summary": summary, "tags": [tag], "responses": responses}
-
-
-def _json(schema: Any, text: str) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-def _problem(text: str) -> dict[str, Any]:
-    reference = {"$ref": "#/components/schemas/Problem"}
-    return {"description": text, "content": {"application/problem+json": {"schema": reference}}}
-
-
-def _parameter(name: str, known: Iterable[str]) -> dict[str, Any]:
-    return {"in": "path", "name": name, "required": True, "schema": {"type": "string", "enum": sorted(known)}}
 
 
 def _problem_schema() -> dict[str, Any]:

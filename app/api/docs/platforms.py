@@ -4,6 +4,7 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.api.docs.parts import json_answer, operation, problem
 from app.api.docs.rows import answer_schema, body_examples, body_schema, row_schemas
 from app.api.platforms.schemas import MessageSchema, MlflowErrorSchema, PredictionsSchema, ResultsSchema
 from app.registry.manifest import Manifest
@@ -32,7 +33,7 @@ def add_platform_paths(spec: APISpec, here: Services) -> None:
         spec.path(path, operations={"get": _operation(summary, {"200": _text("Yes."), "503": _text("Not now.")})})
     spec.path("/version", operations={"get": _operation("The version of this server", {"200": _text("It.")})})
     version = {"in": "query", "name": "version", "schema": {"enum": ["3"]}}
-    found = {"200": _json({"type": "object"}), "404": {"description": "No such version.", "content": _problem()}}
+    found = {"200": json_answer({"type": "object"}), "404": problem("No such version.")}
     swagger = _operation("This document, where Azure ML looks for it", found)
     spec.path("/swagger.json", operations={"get": swagger | {"parameters": [version]}})
     model = here.registry.models.get(here.registry.default_model or "")
@@ -48,15 +49,15 @@ def add_platform_paths(spec: APISpec, here: Services) -> None:
 def _add(
     spec: APISpec, path: str, who: str, manifest: Manifest, forms: list[Any], answers: list[Any], error: str
 ) -> None:
-    shape = {"application/json": {"schema": {"$ref": f"#/components/schemas/{error}"}}}
-    refusals = {str(code): {"description": text, "content": shape} for code, text in _STATUSES.items()}
+    shape = {"$ref": f"#/components/schemas/{error}"}
+    refusals = {str(code): json_answer(shape, text) for code, text in _STATUSES.items()}
     content: dict[str, Any] = {"schema": {"oneOf": forms}}
     examples = {name: example for name, example in body_examples(manifest).items() if name != "many"}
     if examples:
         content["examples"] = examples
     body = {"required": True, "content": {"application/json": content}}
-    operation = _operation(f"Predict for {who}", {"200": _json({"anyOf": answers})} | refusals)
-    spec.path(path, operations={"post": operation | {"description": _ABOUT, "requestBody": body}})
+    predict = _operation(f"Predict for {who}", {"200": json_answer({"anyOf": answers})} | refusals)
+    spec.path(path, operations={"post": predict | {"description": _ABOUT, "requestBody": body}})
 
 
 def _invocations(manifest: Manifest, max_rows: int) -> list[dict[str, Any]]:
@@ -93,16 +94,8 @@ def _object(properties: dict[str, Any], required: list[str] | None = None) -> di
 
 
 def _operation(summary: str, responses: dict[str, Any]) -> dict[str, Any]:
-    return {"summary": summary, "tags": ["platforms"], "responses": responses}
-
-
-def _json(schema: Any) -> dict[str, Any]:
-    return {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
+    return operation(summary, "platforms", responses)
 
 
 def _text(about: str) -> dict[str, Any]:
     return {"description": about, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
-def _problem() -> dict[str, Any]:
-    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

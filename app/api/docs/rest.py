@@ -61,11 +61,7 @@ def asset(name: str) -> Any:
 @public
 def document() -> Any:
     """The OpenAPI document of this server and the models it serves now."""
-    here = services()
-    described = build_document(here)
-    if here.keyring is not None:
-        add_security(described, current_app)
-    return json_response(described)
+    return _document()
 
 
 @blueprint.get("/swagger.json")
@@ -74,6 +70,10 @@ def swagger() -> Any:
     """The same document where Azure ML looks for one; it asks for ``?version=2`` or 3, and 3 is what there is."""
     if request.args.get("version", "3") != "3":
         raise NotFound("This server describes itself in version 3 only.")
+    return _document()
+
+
+def _document() -> Any:
     here = services()
     described = build_document(here)
     if here.keyring is not None:

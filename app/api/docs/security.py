@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask
 
 from app.api.access import PUBLIC, declared_scopes
+from app.api.docs.parts import problem
 
 _SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -38,11 +39,7 @@ def add_security(document: dict[str, Any], app: Flask) -> None:
 def _secure(operation: dict[str, Any], scope: str) -> None:
     operation["security"] = [{name: []} for name in _SCHEMES]
     refused = next((item for code, item in operation["responses"].items() if code.startswith("4")), None)
-    shape = refused["content"] if refused and "content" in refused else _problem()
+    shape = refused if refused and "content" in refused else problem("")
     for code, text in _REFUSALS.items():
-        answer = {"description": text.format(scope=scope), "content": deepcopy(shape)}
+        answer = {"description": text.format(scope=scope), "content": deepcopy(shape["content"])}
         operation["responses"].setdefault(code, answer)
-
-
-def _problem() -> dict[str, Any]:
-    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -4,23 +4,18 @@ from typing import Any
 
 from apispec import APISpec
 
+from app.api.docs.parts import UNREADABLE, json_answer, operation, path_parameter, problems
 from app.api.experiments.schemas import ExperimentSchema
 from app.api.rollouts.schemas import RolloutRequestSchema, RolloutsSchema
 from app.api.traffic.schemas import PlanSchema, TrafficSchema
 from app.services import Services
 
-_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_ABSENT = {
-    "404": {"description": "No such model or version.", "content": _PROBLEM},
-    "409": {"description": "Somebody was quicker, or this cannot follow from where things stand.", "content": _PROBLEM},
-    "503": {"description": "Shared state is away, or the version is not served.", "content": _PROBLEM},
+_ALWAYS = {
+    404: "No such model or version.",
+    409: "Somebody was quicker, or this cannot follow from where things stand.",
+    503: "Shared state is away, or the version is not served.",
 }
-_REFUSALS = {
-    "400": {"description": "The body is no JSON object.", "content": _PROBLEM},
-    "413": {"description": "The body is too large.", "content": _PROBLEM},
-    "415": {"description": "The body is no application/json.", "content": _PROBLEM},
-    "422": {"description": "A member does not fit; `errors` names it.", "content": _PROBLEM},
-}
+_MISFIT = {422: "A member does not fit; `errors` names it."}
 _SEEN: dict[str, Any] = {
     "in": "header",
     "name": "If-Match",
@@ -31,19 +26,12 @@ _SEEN: dict[str, Any] = {
 
 def add_traffic_paths(spec: APISpec, here: Services) -> None:
     """Plans, rollouts, evidence."""
-    names = sorted(here.registry.models)
-    place: dict[str, Any] = {
-        "in": "path",
-        "name": "name",
-        "required": True,
-        "schema": {"type": "string", "enum": names},
-    }
     root = "/v1/models/{name}"
     put = _operation("Set the traffic of a model", TrafficSchema, _body(PlanSchema))
     back = _operation("Return to the plan before", TrafficSchema)
-    for operation in (put, back):
-        operation["parameters"] = [_SEEN]
-        operation["responses"]["422"] = _REFUSALS["422"]
+    for change in (put, back):
+        change["parameters"] = [_SEEN]
+        change["responses"] |= problems(_MISFIT)
     plan = {"get": _operation("Who answers how much", TrafficSchema), "put": put}
     rollouts = {
         "get": _operation("The rollout that runs, and those before", RolloutsSchema),
@@ -58,7 +46,7 @@ def add_traffic_paths(spec: APISpec, here: Services) -> None:
         "/experiment": {"get": _operation("What each version did, side by side", ExperimentSchema)},
     }
     for path, operations in paths.items():
-        spec.path(root + path, operations=operations, parameters=[place])
+        spec.path(root + path, operations=operations, parameters=[path_parameter("name", here.registry.models)])
 
 
 def _body(schema: Any) -> dict[str, Any]:
@@ -66,14 +54,6 @@ def _body(schema: Any) -> dict[str, Any]:
 
 
 def _operation(summary: str, schema: Any, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    answer = {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
-    operation: dict[str, Any] = {"summary": summary, "tags": ["traffic"], "responses": {"200": answer, **_ABSENT}}
-    return (
-        operation
-        if body is None
-        else operation
-        | {
-            "requestBody": body,
-            "responses": operation["responses"] | _REFUSALS,
-        }
-    )
+    refusals = _ALWAYS if body is None else _ALWAYS | UNREADABLE | _MISFIT
+    made = operation(summary, "traffic", {"200": json_answer(schema)} | problems(refusals))
+    return made if body is None else made | {"requestBody": body}

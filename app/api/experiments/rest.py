@@ -35,8 +35,7 @@ def show(name: str) -> Response:
 
 
 def _arms(plan: Plan, known: dict[str, Arm]) -> list[dict[str, Any]]:
-    control = max(plan.weights, key=lambda version: plan.weights[version], default="")
-    return [_arm(version, control, plan.variants.get(version), known) for version in known]
+    return [_arm(version, plan.heaviest, plan.variants.get(version), known) for version in known]
 
 
 def _arm(version: str, control: str, variant: str | None, known: dict[str, Arm]) -> dict[str, Any]:

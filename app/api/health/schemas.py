@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 
 class HealthSchema(Schema):
-    """The brief's health answer."""
+    """``GET /health``: the state in one word, and whether predictions can be had."""
 
     status = fields.String(required=True, validate=validate.OneOf(["healthy", "degraded", "unhealthy"]))
     model_loaded = fields.Boolean(required=True)

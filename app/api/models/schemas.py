@@ -1,6 +1,10 @@
 """Shapes of the model listing."""
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
+
+from app.registry.manifest import Missing
 
 
 class FeatureSchema(Schema):
@@ -11,7 +15,7 @@ class FeatureSchema(Schema):
     shape = fields.List(fields.Integer(allow_none=True))
     range = fields.List(fields.Float(allow_none=True), allow_none=True)
     categories = fields.List(fields.Raw(), allow_none=True)
-    missing = fields.String(required=True, validate=validate.OneOf(["reject", "impute", "nan"]))
+    missing = fields.String(required=True, validate=validate.OneOf(get_args(Missing)))
     impute = fields.Raw(allow_none=True)
     policy = fields.String(required=True, metadata={"description": "what happens to a missing value, in words"})
     decimals = fields.Integer(

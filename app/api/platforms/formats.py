@@ -14,14 +14,14 @@ from app.registry.manifest import Manifest
 from app.tensors import Columns, Records, Rows, Tensors
 
 Answer = Callable[[list[Any]], Any]
-"""From the prediction of each row to the body of the answer; what a body of REST v1 is answered with is not one."""
+"""Makes the body of an answer from the prediction of each row."""
 
 _SPLIT = frozenset({"columns", "data", "index"})
 _PARAMETERS: Mapping[str, tuple[Any, ...]] = {
     "params": (None, {}),
     "GlobalParameters": (None, {}, {"method": "predict"}),
 }
-"""Parameters beside the rows, and what of them changes nothing."""
+"""Parameters that may stand beside the rows, and the values of each that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,11 @@ def show(name: str) -> Response:
 @needs("traffic:write")
 def start(name: str) -> Response:
     """Begin; everything that has no say in the body has a default."""
-    default = _default(name)
+    default = default_version(name)
     data = load(RolloutRequestSchema(), read_json(services().max_body_bytes).data)
     desk = services().routing.desk
     held = desk.held(name)
-    stable = max(held.plan.weights, key=lambda version: held.plan.weights[version]) if held else default
+    stable = held.plan.heaviest if held else default
     return _answer(name, desk.start(name, default, _rollout(name, stable, data), data["force"]))
 
 
@@ -55,10 +55,18 @@ def abort(name: str) -> Response:
 
 
 def _ended(name: str, state: RolloutState) -> Response:
-    return _answer(name, services().routing.desk.end(name, _default(name), state, current_visit().caller.subject))
+    return _answer(
+        name, services().routing.desk.end(name, default_version(name), state, current_visit().caller.subject)
+    )
 
 
-def _default(name: str) -> str:
+def default_version(name: str) -> str:
+    """What answers for a model without a plan.
+
+    Raises:
+        ModelNotFound
+        TrafficConflict: it has no version at all.
+    """
     default = services().registry.model(name).default
     if default is None:
         raise TrafficConflict(f"model '{name}' has no version to answer with")

@@ -1,11 +1,11 @@
 """Shapes of rollouts."""
 
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema, fields, validate
 
-from app.routing.judge import Verdict
-from app.routing.rollout import STEPS, Rollout, Thresholds
+from app.routing.judge import Decision, Verdict
+from app.routing.rollout import STEPS, Rollout, RolloutState, Thresholds
 
 _DEFAULT = Thresholds()
 
@@ -64,7 +64,7 @@ class EventSchema(Schema):
 class VerdictSchema(Schema):
     """What the judge would say now."""
 
-    decision = fields.String(required=True, validate=validate.OneOf(["pass", "hold", "fail"]))
+    decision = fields.String(required=True, validate=validate.OneOf(get_args(Decision)))
     reasons = fields.List(fields.String(), required=True)
     evidence = fields.Dict(keys=fields.String(), required=True)
 
@@ -76,7 +76,7 @@ class RolloutSchema(Schema):
     stable = fields.String(required=True)
     canary = fields.String(required=True)
     digest = fields.String(required=True)
-    state = fields.String(required=True, validate=validate.OneOf(["running", "promoted", "failed", "aborted"]))
+    state = fields.String(required=True, validate=validate.OneOf(get_args(RolloutState)))
     step = fields.Integer(required=True, metadata={"description": "counted from 1"})
     percent = fields.Float(required=True, metadata={"description": "the canary's share at that step"})
     steps = fields.List(fields.Float(), required=True)

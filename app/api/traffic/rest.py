@@ -11,8 +11,9 @@ from app.api.bodies import read_json
 from app.api.current import current_visit
 from app.api.json import json_response
 from app.api.loading import load
+from app.api.rollouts.rest import default_version
 from app.api.traffic.schemas import PlanSchema, TrafficSchema, traffic_body
-from app.errors import InvalidInput, TrafficConflict
+from app.errors import InvalidInput
 from app.routing.plan import WHOLE, Plan, Traffic, shares
 from app.services import services
 
@@ -36,7 +37,7 @@ def replace(name: str) -> Response:
     """Another plan. 100 percent for one version is a blue-green switch."""
     default = default_version(name)
     plan = _plan(name, load(PlanSchema(), read_json(services().max_body_bytes).data))
-    return _answer(name, services().routing.desk.set_plan(name, default, plan, seen_generation()))
+    return _answer(name, services().routing.desk.set_plan(name, default, plan, _seen_generation()))
 
 
 @blueprint.post("/rollback")
@@ -45,23 +46,10 @@ def roll_back(name: str) -> Response:
     """The plan before; a rollout that is running is aborted."""
     default = default_version(name)
     caller = current_visit().caller
-    return _answer(name, services().routing.desk.roll_back(name, default, caller.subject, seen_generation()))
+    return _answer(name, services().routing.desk.roll_back(name, default, caller.subject, _seen_generation()))
 
 
-def default_version(name: str) -> str:
-    """What answers for a model without a plan.
-
-    Raises:
-        ModelNotFound
-        TrafficConflict: it has no version at all.
-    """
-    default = services().registry.model(name).default
-    if default is None:
-        raise TrafficConflict(f"model '{name}' has no version to answer with")
-    return default
-
-
-def seen_generation() -> int | None:
+def _seen_generation() -> int | None:
     """The generation in ``If-Match``, None where the caller does not care.
 
     Raises:

@@ -1,12 +1,12 @@
 """Shapes of traffic plans. Weights are percentages at this door, basis points behind it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema, fields, validate
 
 from app.api.rollouts.schemas import RolloutSchema, rollout_body
-from app.routing.plan import WHOLE, Plan, Traffic
+from app.routing.plan import WHOLE, Plan, Traffic, Unit
 
 _PERCENT = validate.Range(min=0, max=100)
 _SHARES: dict[str, Any] = {"keys": fields.String(), "values": fields.Float(validate=_PERCENT, allow_nan=False)}
@@ -25,7 +25,7 @@ class PlanSchema(Schema):
     )
     unit = fields.String(
         load_default="entity",
-        validate=validate.OneOf(["entity", "header", "request"]),
+        validate=validate.OneOf(get_args(Unit)),
         metadata={"description": "what keeps its version: the first row's entity id, a header's value, or nothing"},
     )
     header = fields.String(

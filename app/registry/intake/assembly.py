@@ -22,7 +22,8 @@ from app.registry.intake.roles import Meaning, read_meaning
 from app.registry.intake.sample import Sample
 from app.registry.intake.synthetic import first_row, rows_the_model_takes
 from app.registry.loading import RuntimeLoader
-from app.registry.manifest import TAKEN, Manifest, Output, dump_manifest, parse_manifest
+from app.registry.manifest import TAKEN, Manifest, Output
+from app.registry.manifest_file import dump_manifest, parse_manifest
 from app.registry.version import ServedVersion
 from app.runtimes.base import Runtime
 from app.tensors import Array

@@ -76,7 +76,7 @@ def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample 
     Raises:
         IntakeRefused: the names, the sample and the inputs do not fit together.
     """
-    named = list(options.features) or (_candidates(options, sample) if sample else [])
+    named = list(options.features) or (_candidates(options, sample) if sample is not None else [])
     slots = find_slots(inputs, named)
     names = name_slots(slots, named, in_order=bool(options.features))
     _check_policies(names, options)
@@ -84,15 +84,13 @@ def find_columns(inputs: Sequence[TensorSpec], options: Options, sample: Sample 
         _check_no_sample_needed(options)
         return [Column(name, slot) for name, slot in zip(names, slots, strict=True)]
     _check_all_used(names, options, sample)
-    return [
-        Column(name, slot, typed(sample.columns[name], name, slot)) for name, slot in zip(names, slots, strict=True)
-    ]
+    return [Column(name, slot, typed(sample[name], name, slot)) for name, slot in zip(names, slots, strict=True)]
 
 
 def _candidates(options: Options, sample: Sample) -> list[str]:
     """The sample's columns less those that a person has said are no features."""
     others = {options.entity_key, options.target, *options.ignore}
-    return [name for name in sample.columns if name not in others]
+    return [name for name in sample if name not in others]
 
 
 def _check_policies(names: Sequence[str], options: Options) -> None:
@@ -111,11 +109,11 @@ def _check_no_sample_needed(options: Options) -> None:
 
 
 def _check_all_used(names: Sequence[str], options: Options, sample: Sample) -> None:
-    absent = [name for name in names if name not in sample.columns]
+    absent = [name for name in names if name not in sample]
     if absent:
-        raise IntakeRefused(f"The sample has no column '{absent[0]}'; it has {', '.join(list(sample.columns)[:20])}.")
+        raise IntakeRefused(f"The sample has no column '{absent[0]}'; it has {', '.join(list(sample)[:20])}.")
     for role, name in (("--target", options.target), *(("--ignore", name) for name in options.ignore)):
-        if name is not None and name not in sample.columns:
+        if name is not None and name not in sample:
             raise IntakeRefused(f"{role} names '{name}', and the sample has no such column.")
     unused = [name for name in _candidates(options, sample) if name not in names]
     if unused:

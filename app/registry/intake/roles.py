@@ -60,15 +60,18 @@ class _Reading:
         self._notes: list[str] = []
 
     def meaning(self) -> Meaning:
+        asked = self._asked_for()
         task = self._options.task or self._guess()
         told = {"classification": self._classification, "regression": self._regression, "raw": dict}[task]()
         roles: dict[str, Role] = dict.fromkeys(self._names, "raw")
-        roles |= {**told, **self._asked_for()}
+        roles |= {**told, **asked}
         labels = self._labels if task == "classification" else ()
         return Meaning(task, roles, labels, tuple(self._notes))
 
     def _guess(self) -> Task:
         shares = next((name for name in self._numbers if self._are_shares(name)), None)
+        if self._named("probabilities") or self._named("logits"):
+            return "classification"
         if self._labels or any(map(self._is_label, self._texts)) or (shares and not self._words):
             return "classification"
         if len(self._numbers) == 1 and not self._words:
@@ -90,10 +93,13 @@ class _Reading:
 
     def _classification(self) -> dict[str, Role]:
         label = next((name for name in self._words if self._is_label(name)), None)
-        shares = next((name for name in self._numbers if self._are_shares(name)), None)
-        logits = None if shares or label else next(iter(self._numbers), None)
+        shares = self._named("probabilities")
+        logits = self._named("logits")
+        if not shares and not logits:
+            shares = next((name for name in self._numbers if self._are_shares(name)), None)
+            logits = None if shares or label else next(iter(self._numbers), None)
         self._name_classes(shares or logits)
-        if shares is None and label is not None and self._numbers:
+        if not shares and not logits and self._numbers:
             self._notes.append(self._no_shares_note())
         if logits:
             self._check_width(logits)
@@ -119,6 +125,10 @@ class _Reading:
             raise IntakeRefused(
                 f"'{name}' has {width} columns, and there are {len(self._labels)} labels; see --labels."
             )
+
+    def _named(self, role: Role) -> str | None:
+        """The output to which a person gave this role."""
+        return next((name for name, named in self._options.roles.items() if named == role), None)
 
     def _asked_for(self) -> Mapping[str, Role]:
         unknown = [name for name in self._options.roles if name not in self._names]

@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,8 @@ _GAPS = frozenset({"", "na", "n/a", "nan", "null", "none"})
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Cells by column, as they stand in the file; every column has ``rows`` cells."""
-
-    columns: Mapping[str, Sequence[str]]
-    rows: int
-    complete: bool
+Sample = Mapping[str, Sequence[str]]
+"""Cells by column, as they stand in the file; every column has as many."""
 
 
 def read_sample(path: Path) -> Sample:
@@ -53,7 +47,7 @@ def _parse(lines: Iterator[list[str]], file: str) -> Sample:
         rows.append(line)
     if not rows:
         raise IntakeRefused(f"{file} has no rows under its header.")
-    return Sample(dict(zip(header, zip(*rows, strict=True), strict=True)), len(rows), len(rows) < MAX_ROWS)
+    return dict(zip(header, zip(*rows, strict=True), strict=True))
 
 
 def _check_header(header: Sequence[str], file: str) -> None:

@@ -9,7 +9,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from app.registry.intake import Intake, IntakeRefused, Options, take_in
-from app.registry.intake.sample import Sample
 from app.registry.manifest import Feature
 from app.runtimes.onnx import OnnxRuntime
 from tests.models import columns, everything, fragile, linear, square_root
@@ -20,8 +19,7 @@ def load_runtime(model: bytes, external: Mapping[str, bytes], _: str) -> OnnxRun
 
 
 def intake(model: bytes, sample: dict[str, Sequence[str]] | None = None, **told: Any) -> Intake:
-    read = Sample(sample, len(next(iter(sample.values()))), True) if sample else None
-    return take_in(model, Path("/nowhere"), Options(name="n", version="v", **told), read, load_runtime)
+    return take_in(model, Path("/nowhere"), Options(name="n", version="v", **told), sample, load_runtime)
 
 
 def features_of(made: Intake) -> dict[str, Feature]:

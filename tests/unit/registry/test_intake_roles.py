@@ -77,6 +77,13 @@ def test_scores_alone_are_a_regression_until_classes_are_named() -> None:
     assert (named.task, named.roles) == ("classification", {"y": "logits"})
 
 
+def test_scores_that_a_person_calls_logits_are_of_numbered_classes() -> None:
+    told = read({"y": SCORES}, roles={"y": "logits"})
+    assert (told.task, told.labels, told.roles) == ("classification", (0, 1, 2), {"y": "logits"})
+    second = read({"a": SCORES[:, :2], "b": SCORES}, roles={"b": "logits"})
+    assert (second.labels, second.roles) == ((0, 1, 2), {"a": "raw", "b": "logits"})
+
+
 def test_a_cluster_and_its_distances_are_answered_as_they_are() -> None:
     meaning = read({"label": CHOSEN, "scores": np.abs(SCORES)})
     assert (meaning.task, set(meaning.roles.values()), meaning.labels) == ("raw", {"raw"}, ())

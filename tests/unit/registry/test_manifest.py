@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 
 from app.errors import ModelRefused
-from app.registry.manifest import NAME, Manifest, ManifestSchema, dump_manifest, parse_manifest
+from app.registry.manifest import NAME, Manifest
+from app.registry.manifest_file import ManifestSchema, dump_manifest, parse_manifest
 from tests.models import everything, image, linear
 from tests.unit.registry.strategies import manifests
 

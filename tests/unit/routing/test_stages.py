@@ -5,7 +5,7 @@ import pytest
 from app.errors import TrafficConflict
 from app.routing.plan import WHOLE, Plan, Traffic
 from app.routing.rollout import Rollout
-from app.routing.stages import advanced, begun, ended
+from app.routing.stages import advanced, begun, ended, planned, rolled_back
 
 
 def begin(dry_run: bool = False) -> Traffic:
@@ -22,6 +22,16 @@ def test_what_failed_is_not_tried_again_unless_it_is_forced() -> None:
     assert forced.plan.weights == {"v1": 9000, "v2": 1000}
     assert forced.banned == {}
     assert begun(failed, Rollout("s", "v1", "v2", "sha-3", (1000,)), 3.0).banned.keys() == {"sha-2"}
+
+
+def test_rolling_back_after_a_failure_does_not_bring_it_to_everybody() -> None:
+    default = Traffic(Plan({"v2": WHOLE}))
+    pinned = planned(default, Plan({"v1": WHOLE}, at=0.5))
+    failed = ended(begun(pinned, Rollout("r", "v1", "v2", "sha-2", (1000,)), 1.0), "failed", "it raises", 2.0)
+    with pytest.raises(TrafficConflict, match="v2 traffic, which has failed since"):
+        rolled_back(failed, "anna", 3.0)
+    by_hand = planned(planned(failed, Plan({"v2": WHOLE}, at=4.0)), Plan({"v1": WHOLE}, at=5.0))
+    assert rolled_back(by_hand, "anna", 6.0).plan.weights == {"v2": WHOLE}
 
 
 @pytest.mark.parametrize(("dry_run", "weights"), [(False, {"v2": WHOLE}), (True, {"v1": WHOLE})])
