@@ -1,12 +1,12 @@
 """Headers of answers: how a caller stands with its quota, and what a browser may do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from flask import Response, request
 from werkzeug.datastructures import Headers
 
 from app.errors import QuotaExceeded
-from app.gateway.caller import Standing, rate_limit_fields
+from app.gateway.caller import Fields, Standing, rate_limit_fields
 
 _METHODS = "GET, POST, PUT, DELETE, OPTIONS"
 _ALLOWED = (
@@ -27,8 +27,8 @@ def add_refusal(headers: Headers, error: QuotaExceeded) -> None:
     _write(headers, rate_limit_fields(error.unit, error.limit, error.seconds, 0, error.reset_s))
 
 
-def _write(headers: Headers, fields: Mapping[str, str]) -> None:
-    for name, value in fields.items():
+def _write(headers: Headers, fields: Fields) -> None:
+    for name, value in fields:
         headers.add(name, value)
 
 
