@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import replace
+from errno import EINVAL
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from app.gateway.audit import AuditLog
 from app.gateway.caller import Quota
 from app.gateway.gate import Gate, GuardedGate, OpenGate, Rules
 from app.gateway.identity import NOBODY, Identity
+from app.gateway.issuer import Issuer
 from app.gateway.key_desk import KeyDesk
 from app.gateway.key_store import FileKeyStore, KeyStore
 from app.gateway.keyring import Keyring
 from app.gateway.quotas import Quotas
 from app.gateway.redis import RedisKeyStore
 from app.gateway.roles import Role, parse_quota, quotas_of
-from app.gateway.tokens import Issuer, Tokens
+from app.gateway.tokens import Tokens
 from app.services import Doorkeeping
 from app.state.base import State
 from app.state.link import RedisLink
@@ -29,7 +31,7 @@ from config.settings import Settings
 
 
 def build_gate(
-    settings: Settings, state: State, link: RedisLink | None, audit: AuditLog
+    settings: Settings, state: State, link: RedisLink | None, audit: AuditLog, issuer: Issuer | None
 ) -> tuple[Gate, Keyring | None]:
     """The gate, and the keyring it reads (None when authentication is off).
 
@@ -41,7 +43,7 @@ def build_gate(
     if not settings.auth:
         logger("sluice.gate").warning("authentication_is_off", effect="everybody on this machine may do everything")
         return OpenGate(), None
-    hasher = Hasher(_pepper(settings))
+    hasher = Hasher(_pepper_or_none(settings))
     keyring = Keyring(key_store(settings, link), hasher, logger("sluice.keys"))
     if access.anonymous_role:
         logger("sluice.gate").warning("anonymous_callers_have_a_role", role=access.anonymous_role)
@@ -50,7 +52,7 @@ def build_gate(
         keyring,
         _quotas_of_key,
         logger("sluice.gate"),
-        _tokens(settings),
+        Tokens(issuer, settings.oidc_audience, settings.oidc_algorithms, settings.oidc_role_claim) if issuer else None,
         access.claims,
         _bootstrap(settings),
     )
@@ -89,7 +91,12 @@ def build_key_desk(settings: Settings, link: RedisLink | None, audit: AuditLog) 
         ConfigInvalid: see ``key_store``.
     """
     roles = sorted(load_access(settings.roles_file).roles)
-    return KeyDesk(key_store(settings, link), Hasher(_pepper(settings)), audit, roles, _quotas_of_text)
+    return KeyDesk(key_store(settings, link), lambda: Hasher(_pepper(settings)), audit, roles, _quotas_of_text)
+
+
+def build_issuer(settings: Settings) -> Issuer | None:
+    """Whose bearer tokens are accepted."""
+    return Issuer(settings.oidc_issuer, logger("sluice.tokens")) if settings.oidc_issuer else None
 
 
 def build_audit(settings: Settings) -> AuditLog:
@@ -150,13 +157,6 @@ def _quotas_of_text(text: str) -> tuple[Quota, ...]:
     return parse_quota(text, parse_limits)
 
 
-def _tokens(settings: Settings) -> Tokens | None:
-    if not settings.oidc_issuer:
-        return None
-    issuer = Issuer(settings.oidc_issuer, logger("sluice.tokens"))
-    return Tokens(issuer, settings.oidc_audience, settings.oidc_algorithms, settings.oidc_role_claim)
-
-
 def _bootstrap(settings: Settings) -> tuple[Hasher, str] | None:
     if not settings.bootstrap_admin_key:
         return None
@@ -165,14 +165,26 @@ def _bootstrap(settings: Settings) -> tuple[Hasher, str] | None:
 
 
 def _pepper(settings: Settings) -> bytes:
-    """The configured pepper, else the one in the data folder, made by whoever comes first."""
+    """The configured pepper, else the one in the data folder, made by whoever comes first.
+
+    Raises:
+        OSError: it can neither be read nor made.
+    """
     if settings.key_pepper:
         return settings.key_pepper.encode()
     path = settings.data_dir / "pepper"
+    if not path.exists():
+        _write_once(path, secrets.token_hex(32).encode())
+    pepper = path.read_bytes()
+    if not pepper:
+        raise OSError(EINVAL, "the file is empty", str(path))
+    return pepper
+
+
+def _pepper_or_none(settings: Settings) -> bytes:
+    """The same, or one that no key was made with."""
     try:
-        if not path.exists():
-            _write_once(path, secrets.token_hex(32).encode())
-        return path.read_bytes()
+        return _pepper(settings)
     except OSError as error:
         logger("sluice.keys").warning(
             "pepper_unavailable", reason=str(error.strerror), effect="only the bootstrap key and bearer tokens work"

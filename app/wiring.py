@@ -13,8 +13,9 @@ from app.cache.memory import MemoryTier
 from app.cache.redis import RedisTier
 from app.cache.report import CacheReport
 from app.cache.tiered import PredictionCache
-from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_key_desk, check_gate
+from app.gate_wiring import build_audit, build_doorkeeping, build_gate, build_issuer, build_key_desk, check_gate
 from app.gateway.audit import AuditLog
+from app.gateway.issuer import Issuer
 from app.gateway.keyring import Keyring
 from app.journal.outcomes import Outcomes
 from app.journal.shadow import Shadow
@@ -60,8 +61,9 @@ def build_services(settings: Settings) -> Services:
     state: State = RedisState(link) if link else MemoryState(settings.data_dir)
     _warn_when_alone(settings, state)
     audit = build_audit(settings)
-    gate, keyring = build_gate(settings, state, link, audit)
-    dependencies = _dependencies(link, audit, keyring)
+    issuer = build_issuer(settings)
+    gate, keyring = build_gate(settings, state, link, audit, issuer)
+    dependencies = _dependencies(link, audit, keyring, issuer)
     observation = build_observation(settings, dependencies)
     registry = _registry(settings, deployment, observation.metrics)
     watch_models(observation, registry)
@@ -94,13 +96,11 @@ def build_services(settings: Settings) -> Services:
     )
 
 
-def _dependencies(link: RedisLink | None, audit: AuditLog, keyring: Keyring | None) -> dict[str, Callable[[], str]]:
-    asked: dict[str, Callable[[], str]] = {"audit": audit.health}
-    if link:
-        asked["redis"] = link.health
-    if keyring:
-        asked["keys"] = keyring.health
-    return asked
+def _dependencies(
+    link: RedisLink | None, audit: AuditLog, keyring: Keyring | None, issuer: Issuer | None
+) -> dict[str, Callable[[], str]]:
+    parts = {"audit": audit, "redis": link, "keys": keyring, "issuer": issuer}
+    return {name: part.health for name, part in parts.items() if part}
 
 
 def check_configuration(settings: Settings) -> None:

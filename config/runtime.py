@@ -16,6 +16,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX = "sluice-"
 _OWNER = "owner"
+ROOM_BYTES = 32 << 20
+"""A folder in memory with less is left alone: 4 MiB for a server and 1 MiB for each worker are taken at the start."""
+
 _YOUNG_S = 60.0
 """A folder this young may belong to a server that is just starting."""
 
@@ -26,18 +29,18 @@ def open_runtime_folder(environ: MutableMapping[str, str]) -> Path:
     What the environment names already is where to make it. After a reload it names the one that was made at the start.
 
     Raises:
-        SystemExit: it cannot be made there; says why.
+        SystemExit: it cannot be made there.
     """
-    chosen = environ.get(VARIABLE, "")
+    chosen = environ.get(VARIABLE, "").strip()
     if _is_ours(Path(chosen)):
         return Path(chosen)
     base = Path(chosen) if chosen else _memory()
     try:
         base.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(base)
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     except OSError as error:
-        raise SystemExit(f"sluice: {VARIABLE}: no folder can be made in {base} ({error.strerror})") from None
-    _remove_orphans(base)
+        raise SystemExit(f"sluice: cannot make a folder in {base} ({error.strerror}); set {VARIABLE}") from None
     _lock(folder)
     environ[VARIABLE] = str(folder)
     return folder
@@ -53,9 +56,12 @@ def _is_ours(folder: Path) -> bool:
     return folder.name.startswith(f"{_PREFIX}{os.getpid()}-")
 
 
-def _memory() -> Path:
-    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp picks the name inside
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+def _memory(memory: Path = Path("/dev/shm")) -> Path:  # noqa: S108 - mkdtemp picks the name inside
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= ROOM_BYTES
+    try:
+        return memory if roomy else Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing else can be written to
+        return memory
 
 
 def _remove_orphans(base: Path) -> None:

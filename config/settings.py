@@ -17,7 +17,12 @@ from config.values import choice, given_value, integer, matching, path, setting,
 class Settings:
     """Everything the process is told from outside. Frozen: built once, handed to ``wiring``, never read again."""
 
-    host: str = setting("HOST", "127.0.0.1", text("address, or unix:/path"), "Address to listen on.")
+    host: str = setting(
+        "HOST",
+        "127.0.0.1",
+        matching(r"unix:.+|(?!unix:)[A-Za-z0-9._:%-]+", "address, or unix:/path"),
+        "Address to listen on.",
+    )
     port: int = setting("PORT", 8000, integer(1, 65535), "Port to listen on.", also=("WEBSITES_PORT",))
     workers: int = setting("WEB_CONCURRENCY", 1, integer(1, 256), "Gunicorn worker processes.", also=("WORKER_COUNT",))
     threads: int = setting("SLUICE_THREADS", 32, integer(1, 256), "Request threads in each worker process.")
@@ -264,7 +269,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read every variable; an empty one counts as absent.
+        """Read every variable; one that is empty, or blank, counts as absent.
 
         Raises:
             ConfigInvalid: names the variable, its value and what is allowed.

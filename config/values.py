@@ -38,7 +38,7 @@ def given_value(item: "Field[Any]", environ: Mapping[str, str]) -> Any:
         ConfigInvalid: names the variable, its value and what is allowed.
     """
     about = item.metadata
-    name = next((name for name in (about["env"], *about["also"]) if environ.get(name)), None)
+    name = next((name for name in (about["env"], *about["also"]) if environ.get(name, "").strip()), None)
     if name is None:
         return None
     text = environ[name].strip()

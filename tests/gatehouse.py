@@ -146,6 +146,10 @@ class Issuer:
 
     keys: list[RSAKey] = field(default_factory=lambda: [RSAKey.generate_key(2048, parameters={"kid": "first"})])
     away: bool = False
+    beside: list[Any] = field(default_factory=list)
+    """What else stands among its keys."""
+    raw: bytes = b""
+    """What it answers instead of HTTP."""
     fetches: Counter[str] = field(default_factory=Counter)
 
     def __enter__(self) -> Self:
@@ -154,6 +158,9 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetches[self.path] += 1
+                if issuer.raw:
+                    self.wfile.write(issuer.raw)
+                    return
                 if issuer.away:
                     self.send_error(503)
                     return
@@ -186,7 +193,7 @@ class Issuer:
         """The metadata, or the keys."""
         if path == "/.well-known/openid-configuration":
             return {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
-        return KeySet(self.keys).as_dict(private=False)
+        return {"keys": [*self.beside, *KeySet(self.keys).as_dict(private=False)["keys"]]}
 
     def token(
         self, header: Mapping[str, Any] | None = None, key: Any = None, drop: Sequence[str] = (), **claims: Any

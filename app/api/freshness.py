@@ -3,6 +3,7 @@
 from flask import Response
 
 from app.api.current import current_request
+from app.api.headers import append
 from app.cache.freshness import parse_freshness
 from app.tensors import Freshness, Prediction
 
@@ -15,10 +16,9 @@ def wanted_freshness() -> Freshness:
 def tell_source(answer: Response, prediction: Prediction) -> None:
     """Where the answer came from, how old it is when it was remembered, which version gave it and why that one."""
     headers = answer.headers
-    headers.add("X-Cache", prediction.source)
+    version, reason = prediction.version, prediction.reason
+    append(headers, (("X-Cache", prediction.source), ("X-Model-Version", version), ("X-Route", reason)))
     if prediction.cached:
         headers.add("Age", str(prediction.age))
-    headers.add("X-Model-Version", prediction.version)
-    headers.add("X-Route", prediction.reason)
     if prediction.variant is not None:
         headers.add("X-Variant", prediction.variant)

@@ -10,7 +10,7 @@ from flask import Flask, Request, Response
 from app import passage
 from app.api.access import PUBLIC, about_every, declared_scopes
 from app.api.current import Visit, current_request, current_visit
-from app.api.headers import add_standing, allow_origin, answer_preflight
+from app.api.headers import allow_origin, answer_preflight, append
 from app.api.urgency import begin_clock
 from app.gateway.addresses import client_address, is_trusted
 from app.gateway.caller import EVERY_MODEL, Credentials
@@ -75,9 +75,9 @@ def _model(here: Services, request: Request, scope: str) -> str | None:
 def _end(here: Services, response: Response) -> Response:
     visit, request = current_visit(), current_request()
     headers = response.headers
-    headers.add("X-Request-ID", visit.request_id)
-    headers.add("X-Content-Type-Options", "nosniff")
-    add_standing(headers, visit.standing)
+    append(headers, (("X-Request-ID", visit.request_id), ("X-Content-Type-Options", "nosniff")))
+    if visit.standing:
+        append(headers, visit.standing.fields)
     if here.doorkeeping.cors_origins:
         allow_origin(headers, here.doorkeeping.cors_origins)
     seconds = perf_counter() - visit.started

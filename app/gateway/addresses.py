@@ -29,14 +29,18 @@ def client_address(peer: str, forwarded: str | None, trusted: Sequence[Network],
 
 
 def is_trusted(address: str, trusted: Sequence[Network], trust_socket: bool) -> bool:
-    """Whether what a peer says of others is believed; an empty address is a unix socket's."""
+    """Whether what a peer says of others is believed; an empty address is a unix socket's.
+
+    A server that listens on ``::`` sees IPv4 peers as ``::ffff:192.0.2.1``.
+    """
     if not address:
         return trust_socket
     try:
         parsed = ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in trusted)
+    names = (parsed, parsed.ipv4_mapped) if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped else (parsed,)
+    return any(name in network for network in trusted for name in names)
 
 
 @lru_cache(maxsize=4096)

@@ -65,6 +65,10 @@ class Caller:
         return self.models is None or model in self.models
 
 
+Fields = tuple[tuple[str, str], ...]
+"""Names and values."""
+
+
 class Standing(NamedTuple):
     """What is left of a quota after a charge; its window ends at ``ends`` (monotonic)."""
 
@@ -73,18 +77,18 @@ class Standing(NamedTuple):
     ends: float
 
     @property
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> Fields:
         """See ``rate_limit_fields``."""
         unit, limit, seconds = self.quota
         return rate_limit_fields(unit, limit, seconds, self.remaining, self.ends - monotonic())
 
 
-def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> dict[str, str]:
+def rate_limit_fields(unit: str, limit: int, seconds: int, remaining: int, reset_s: float) -> Fields:
     """The RateLimit fields of draft-ietf-httpapi-ratelimit-headers: HTTP's headers, gRPC's trailers."""
-    return {
-        "RateLimit-Policy": _policy(unit, limit, seconds),
-        "RateLimit": f'"{unit}";r={remaining};t={int(reset_s) + 1}',
-    }
+    return (
+        ("RateLimit-Policy", _policy(unit, limit, seconds)),
+        ("RateLimit", f'"{unit}";r={remaining};t={int(reset_s) + 1}'),
+    )
 
 
 @lru_cache

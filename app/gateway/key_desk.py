@@ -16,12 +16,15 @@ class KeyNotFound(LookupError):
 
 
 class KeyDesk:
-    """What ``flask keys`` does, on the store that the servers read."""
+    """What ``flask keys`` does, on the store that the servers read.
+
+    ``hasher`` raises OSError where the servers' pepper cannot be had: a key that is made without it is never good.
+    """
 
     def __init__(
         self,
         store: KeyStore,
-        hasher: Hasher,
+        hasher: Callable[[], Hasher],
         audit: AuditLog,
         roles: Sequence[str],
         quotas_of: Callable[[str], tuple[Quota, ...]],
@@ -51,14 +54,14 @@ class KeyDesk:
         for text in quotas:
             self._quotas_of(text)
         expires = None if lifetime_s is None else time() + lifetime_s
-        key, record = mint(self._hasher, name, role, expires, models, quotas)
+        key, record = mint(self._hasher(), name, role, expires, models, quotas)
         self._store.write(record)
         self._note("keys:create", record)
         return key, record
 
     def records(self) -> list[ApiKey]:
         """Every record, oldest first."""
-        return sorted(self._store.read().values(), key=lambda record: record.created)
+        return sorted(self._store.read().records.values(), key=lambda record: record.created)
 
     def revoke(self, key_id: str) -> ApiKey:
         """End a key now.
@@ -81,13 +84,13 @@ class KeyDesk:
         found = self._found(key_id)
         if (state := found.state(time())) != "active":
             raise ValueError(f"key {key_id} is {state}; make a new one with: flask --app wsgi keys create")
-        key, new, old = successor(self._hasher, found, grace_s)
+        key, new, old = successor(self._hasher(), found, grace_s)
         self._store.write(new, old)
         self._note("keys:rotate", old, replaced_by=new.id)
         return key, new
 
     def _found(self, key_id: str) -> ApiKey:
-        record = self._store.read().get(key_id)
+        record = self._store.read().records.get(key_id)
         if record is None:
             raise KeyNotFound(key_id)
         return record

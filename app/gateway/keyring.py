@@ -7,7 +7,6 @@ from typing import Any
 
 from app.gateway.api_keys import ApiKey, Hasher, find
 from app.gateway.key_store import KeyStore
-from app.state.base import StateUnavailable
 
 REFRESH_S = 1.0
 
@@ -22,6 +21,7 @@ class Keyring:
         self._records: Mapping[str, ApiKey] | None = None
         self._version: object = object()
         self._readable = True
+        self._damaged = 0
         self._starting = Lock()
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class Keyring:
         return (self._records or {}).get(record.id) is record and record.state(time()) == "active"
 
     def health(self) -> str:
-        """``up``, or ``down`` while the last records read are being used."""
+        """``up``, or ``down`` while the last records read are being used, or some are damaged."""
         return "up" if self._readable else "down"
 
     def _look_forever(self) -> None:
@@ -55,11 +55,12 @@ class Keyring:
         try:
             version = self._store.version()
             if version != self._version:
-                self._adopt(self._store.read())
-                self._version = version
-            self._note(True)
-        except (OSError, StateUnavailable, ValueError, KeyError, TypeError) as error:
-            self._note(False, str(error))
+                held = self._store.read()
+                self._adopt(held.records)
+                self._damaged, self._version = held.damaged, version
+            self._note(not self._damaged, f"{self._damaged} records are damaged" if self._damaged else "")
+        except Exception as error:  # noqa: BLE001 - revoked keys must not live on because this thread ended
+            self._note(False, str(error)[:200])
 
     def _adopt(self, records: Mapping[str, ApiKey]) -> None:
         """Take over what the store holds.

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.gateway.api_keys import ApiKey
-from app.gateway.key_store import record_from
+from app.gateway.key_store import Holdings, holdings
 from app.state.link import RedisLink
 
 
@@ -17,10 +17,10 @@ class RedisKeyStore:
         self._keys = f"{prefix}keys"
         self._moves = f"{prefix}keys:version"
 
-    def read(self) -> dict[str, ApiKey]:
+    def read(self) -> Holdings:
         """See ``KeyStore.read``."""
-        rows = self._link.call(lambda client: client.hgetall(self._keys))
-        return {key_id.decode(): record_from(json.loads(row)) for key_id, row in rows.items()}
+        rows: dict[bytes, bytes] = self._link.call(lambda client: client.hgetall(self._keys))
+        return holdings(map(_json, rows.values()))
 
     def write(self, *records: ApiKey) -> None:
         """See ``KeyStore.write``."""
@@ -36,3 +36,10 @@ class RedisKeyStore:
     def version(self) -> object:
         """See ``KeyStore.version``."""
         return self._link.call(lambda client: client.get(self._moves))
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

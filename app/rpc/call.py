@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from urllib.parse import unquote
 
-from app.gateway.caller import Caller, Credentials
+from app.gateway.caller import Caller, Credentials, Fields
 from app.telemetry.metrics import NO_FACTS, Facts
 from app.telemetry.request_ids import own_or_new
 
@@ -33,9 +33,9 @@ class Call:
         self.request_id = own_or_new(self.metadata.get("x-request-id"))
         self.trailers.append(("x-request-id", self.request_id))
 
-    def say(self, fields: Mapping[str, str]) -> None:
+    def say(self, fields: Fields) -> None:
         """Tell the caller something beside the answer."""
-        self.trailers += [(name.lower(), value) for name, value in fields.items()]
+        self.trailers += [(name.lower(), value) for name, value in fields]
 
     @property
     def known_caller(self) -> Caller:

@@ -11,21 +11,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from struct import error as StructError  # noqa: N812
 from time import monotonic, sleep
+from typing import Any
 
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import mark_process_dead
+
+from app.telemetry.logs import logger
+from app.telemetry.numbers import Numbers
 
 PATIENCE_S = 1.0
 _KINDS = ("counter", "histogram")
 
 
 def bury(folder: Path, pid: int) -> None:
-    """A worker has ended: forget its gauges, keep its sums. Called by the master."""
-    mark_process_dead(pid, str(folder))
-    with _locked(folder, fcntl.LOCK_EX) as held:
-        if held:
-            for kind in _KINDS:
-                _fold(folder / f"{kind}_{pid}.db", folder / f"{kind}_0.db")
+    """A worker has ended: forget its gauges, keep its sums. Called by the master.
+
+    Where there is no room for the sums its files stay, and are read as they are.
+    """
+    try:
+        mark_process_dead(pid, str(folder))
+        with _locked(folder, fcntl.LOCK_EX) as held:
+            if held:
+                for kind in _KINDS:
+                    _fold(folder / f"{kind}_{pid}.db", folder / f"{kind}_0.db")
+    except OSError as error:
+        logger("sluice.metrics").warning("numbers_not_added_up", pid=pid, reason=str(error.strerror))
 
 
 @contextmanager
@@ -65,8 +75,11 @@ def _fold(source: Path, target: Path) -> None:
         return
     except (StructError, RuntimeError, ValueError):
         values = []  # killed while it made the file: nothing was counted in it yet
-    total = MmapedDict(str(target))
-    for key, value, timestamp, _ in values:
-        total.write_value(key, total.read_value(key)[0] + value, timestamp)
-    total.close()
+    total: Any = Numbers(str(target))
+    try:
+        total.make_room(*(key for key, *_ in values))
+        for key, value, timestamp, _ in values:
+            total.write_value(key, total.read_value(key)[0] + value, timestamp)
+    finally:
+        total.close()
     source.unlink()

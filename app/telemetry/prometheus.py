@@ -17,13 +17,14 @@ from threading import Lock, Thread
 from time import sleep
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics, values
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.telemetry.graveyard import reading
 from app.telemetry.memory import memory
 from app.telemetry.metrics import Facts
+from app.telemetry.numbers import Numbers
 from app.version import VERSION
 
 SAMPLE_S = 1.0
@@ -89,6 +90,7 @@ class Prometheus:
 
     def __init__(self, folder: Path | None = None, counted: Accounts | None = None) -> None:
         disable_created_metrics()
+        vars(values)["MmapedDict"] = Numbers
         self._folder = folder
         self._counted = counted
         own = self._own = CollectorRegistry()

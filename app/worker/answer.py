@@ -6,12 +6,14 @@ it one change of threads.
 """
 
 import socket
+from collections.abc import Iterable
 from functools import lru_cache
 from time import time
 from typing import Any
 
-from gunicorn.http.wsgi import Response
-from gunicorn.util import http_date
+from gunicorn.http.message import TOKEN_RE
+from gunicorn.http.wsgi import HEADER_VALUE_RE, Response
+from gunicorn.util import http_date, is_hoppish
 
 LARGEST_REST = 65_535
 """Bytes of a body that nobody wanted which are read nevertheless, so that the connection can go on."""
@@ -34,6 +36,15 @@ class Answer(Response):
         if self._is_early():
             self.force_close()
         return write
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """As gunicorn does; whether a name is one for it to act on is found out once for all answers."""
+        kept: Any = self.headers
+        for name, value in headers:
+            if _is_plain(name) and HEADER_VALUE_RE.fullmatch(value):
+                kept.append((name, value.strip(" \t")))
+            else:
+                super().process_headers([(name, value)])
 
     def default_headers(self) -> list[str]:
         """Gunicorn's own, with a date that is formatted once a second: that takes longer than all the rest."""
@@ -87,6 +98,11 @@ def _waiting(connection: socket.socket, at_most: int) -> int:
         return len(connection.recv(at_most, socket.MSG_PEEK | socket.MSG_DONTWAIT))
     except OSError:
         return 0
+
+
+@lru_cache
+def _is_plain(name: str) -> bool:
+    return bool(TOKEN_RE.fullmatch(name)) and name.lower() not in {"content-length", "upgrade"} and not is_hoppish(name)
 
 
 @lru_cache(maxsize=2)

@@ -61,6 +61,13 @@ class ServerLog(Logger):
 
     access_log_enabled = False
 
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """See ``Logger.exception``; a client that let a thread wait for too long is a line, and no fault of ours."""
+        if isinstance(sys.exception(), BlockingIOError):
+            _log.warning("client_stalled", waited_s=STALL_SECONDS)
+        else:
+            super().exception(msg, *args, **kwargs)
+
 
 class Worker(QueueingWorker):
     """One process: a loop that accepts, threads that answer."""

@@ -43,6 +43,7 @@ def test_every_operation_is_shown(server: Server, visit: Visit) -> None:
     assert shown == set(server.get("/openapi.json").json()["paths"])
     assert "Predict with churn v2" in visit.dom
     assert "Failed to load" not in visit.dom
+    assert [line for line in server.log.splitlines() if not line.startswith("{")] == [], "the log is JSON alone"
 
 
 def test_all_it_needs_came_from_here(visit: Visit) -> None:

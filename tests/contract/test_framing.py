@@ -114,7 +114,9 @@ def test_content_length_too_long_and_the_client_is_done(tiny: Server) -> None:
 
 
 def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: Server) -> None:
-    held = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(8)]
+    before = len(tiny.log)
+    headless, *held = [socket.create_connection((HOST, tiny.port), timeout=30) for _ in range(9)]
+    headless.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ")
     for connection in held:
         connection.sendall(message("POST", LINEAR, BODY, {"Content-Length": "900", "Connection": ""}))
     started = time.monotonic()
@@ -125,6 +127,10 @@ def test_clients_that_promise_more_than_they_send_hold_no_thread_for_long(tiny: 
         assert_refused(answer, 408, says="stopped arriving")
         assert answer.headers["connection"] == "close"
         connection.close()
+    assert headless.recv(100) == b"", "who has not asked yet has no answer"
+    assert '"event":"client_stalled"' in tiny.log[before:]
+    assert "Traceback" not in tiny.log[before:]
+    headless.close()
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from app.api.docs.parts import json_answer, operation, path_parameter
 from app.api.docs.rows import cell_schema
 from app.api.inference.schemas import (
     ErrorSchema,
-    LiveSchema,
     ModelMetadataSchema,
     ModelReadySchema,
-    ReadySchema,
     RepositoryEntrySchema,
     RepositoryScopeSchema,
+    ServerLiveSchema,
     ServerMetadataSchema,
+    ServerReadySchema,
     StatisticsSchema,
 )
 from app.oip.exchange import MAX_ID
@@ -44,7 +44,7 @@ _STATUSES = {
 }
 _GETS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "/v2": ("Who is speaking", ServerMetadataSchema, ()),
-    "/v2/health/live": ("Does the process answer?", LiveSchema, ()),
+    "/v2/health/live": ("Does the process answer?", ServerLiveSchema, ()),
     "/v2/models/stats": ("What every version has been asked", StatisticsSchema, ()),
     "/v2/models/{name}": ("What a model takes and gives", ModelMetadataSchema, (404, 503)),
     "/v2/models/{name}/stats": ("What a model has been asked", StatisticsSchema, (404, 503)),
@@ -52,7 +52,7 @@ _GETS: dict[str, tuple[str, Any, tuple[int, ...]]] = {
     "/v2/models/{name}/versions/{version}/stats": ("What a version has been asked", StatisticsSchema, (404, 503)),
 }
 _READY: dict[str, tuple[str, Any, tuple[int, ...]]] = {
-    "/v2/health/ready": ("Can predictions be had?", ReadySchema, ()),
+    "/v2/health/ready": ("Can predictions be had?", ServerReadySchema, ()),
     "/v2/models/{name}/ready": ("Can a model predict?", ModelReadySchema, (404,)),
     "/v2/models/{name}/versions/{version}/ready": ("Can a version predict?", ModelReadySchema, (404,)),
 }

@@ -10,11 +10,11 @@ from app.api.inference.bodies import read_inference
 from app.api.inference.envelope import open_request
 from app.api.inference.repository import blueprint as repository
 from app.api.inference.schemas import (
-    LiveSchema,
     ModelMetadataSchema,
     ModelReadySchema,
-    ReadySchema,
+    ServerLiveSchema,
     ServerMetadataSchema,
+    ServerReadySchema,
     StatisticsSchema,
 )
 from app.api.json import json_response
@@ -41,7 +41,7 @@ def server_metadata() -> Response:
 @public
 def live() -> Response:
     """The process answers."""
-    return json_response(LiveSchema().dump({"live": True}))
+    return json_response(ServerLiveSchema().dump({"live": True}))
 
 
 @blueprint.get("/health/ready")
@@ -49,7 +49,7 @@ def live() -> Response:
 def ready() -> Response:
     """Whether predictions can be had. The protocol calls the member ``live`` in one place and ``ready`` in another."""
     answer = can_answer(services().registry)
-    return json_response(ReadySchema().dump({"ready": answer, "live": True}), 200 if answer else 503)
+    return json_response(ServerReadySchema().dump({"ready": answer, "live": True}), 200 if answer else 503)
 
 
 @blueprint.get("/models/<name>")

@@ -17,13 +17,13 @@ class ServerMetadataSchema(Schema):
     extensions = fields.List(fields.String(), required=True)
 
 
-class LiveSchema(Schema):
+class ServerLiveSchema(Schema):
     """The process answers."""
 
     live = fields.Boolean(required=True)
 
 
-class ReadySchema(Schema):
+class ServerReadySchema(Schema):
     """Predictions can be had."""
 
     ready = fields.Boolean(required=True)

@@ -1,6 +1,7 @@
 """The folder in memory: made for this process, orphans removed, and nothing of anybody else's touched."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,16 @@ def test_a_link_that_somebody_left_there_is_not_followed(tmp_path: Path) -> None
     assert list(elsewhere.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null/below", "/dev/null"])
-def test_a_place_where_no_folder_can_be_is_named(place: str) -> None:
-    with pytest.raises(SystemExit, match=f"^sluice: {VARIABLE}: no folder can be made in {place} \\("):
-        open_runtime_folder({VARIABLE: place})
+def test_a_folder_in_memory_with_little_room_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.runtime.ROOM_BYTES", 1 << 60)
+    environ: dict[str, str] = {}
+    folder = open_runtime_folder(environ)
+    close_runtime_folder(folder)
+    assert folder.parent == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
+def test_where_none_can_be_made_it_says_so_in_a_line(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=rf"cannot make a folder in .*; set {VARIABLE}"):
+        open_runtime_folder({VARIABLE: str(tmp_path / place)})

@@ -12,7 +12,8 @@ from config.settings import Settings, unknown_settings
 
 def test_defaults_need_no_environment() -> None:
     assert Settings.from_env({}) == Settings()
-    assert Settings.from_env({item.metadata["env"]: "" for item in fields(Settings)}) == Settings()
+    for nothing in ("", "  ", "\t\n"):
+        assert Settings.from_env({item.metadata["env"]: nothing for item in fields(Settings)}) == Settings()
 
 
 def test_what_the_environment_says() -> None:
@@ -35,6 +36,9 @@ def test_what_the_environment_says() -> None:
         ("PORT", "8_0", "1 to 65535"),
         ("PORT", "8000.0", "1 to 65535"),
         ("PORT", "٨٠٨٠", "1 to 65535"),
+        ("HOST", "my host", "address"),
+        ("HOST", "höst", "address"),
+        ("HOST", "unix:", "unix:/path"),
         ("WEB_CONCURRENCY", "-1", "1 to 256"),
         ("WEB_CONCURRENCY", "9" * 5000, "1 to 256"),
         ("SLUICE_THREADS", "many", "1 to 256"),

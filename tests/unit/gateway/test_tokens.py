@@ -1,4 +1,4 @@
-"""An issuer that is slow holds up those only who cannot be judged without it."""
+"""An issuer that is slow, strange, or takes a key back."""
 
 from threading import Event, Thread
 from time import monotonic
@@ -9,8 +9,10 @@ import pytest
 import structlog
 from joserfc.jwk import RSAKey
 
-from app.gateway.tokens import Issuer, Tokens
+from app.gateway.issuer import Issuer
+from app.gateway.tokens import TokenRefused, Tokens
 from tests.gatehouse import Issuer as RealIssuer
+from tests.programs import wait_until
 
 
 class Slow:
@@ -35,7 +37,7 @@ def _verified(tokens: Tokens, token: str, found: list[Any]) -> Thread:
 
 
 def test_a_slow_issuer_holds_up_no_caller_whose_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.gateway.tokens.REFRESH_S", 0.0)
+    monkeypatch.setattr("app.gateway.issuer.REFRESH_S", 0.0)
     with RealIssuer() as issuer:
         slow = Slow()
         tokens = Tokens(Issuer(issuer.url, structlog.get_logger(), slow), "sluice", ["RS256"], "roles")
@@ -53,3 +55,46 @@ def test_a_slow_issuer_holds_up_no_caller_whose_key_is_known(monkeypatch: pytest
         slow.go_on.set()
         waiting.join(10)
         assert found == ["new"]
+
+
+def _tokens(issuer: RealIssuer) -> Tokens:
+    return Tokens(Issuer(issuer.url, structlog.get_logger()), "sluice", ["RS256"], "roles")
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"kty": "EC", "crv": "P-999", "kid": "x", "x": "AA", "y": "AA"},
+        {"kty": "RSA", "kid": "x", "use": "new", "n": "AA", "e": "AQAB"},
+        {"kty": "AKP", "alg": "ML-DSA-44", "kid": "x", "pub": "AA"},
+        {"kid": "x"},
+        None,
+    ],
+)
+def test_a_key_that_nobody_understands_says_nothing_of_those_beside_it(strange: object) -> None:
+    with RealIssuer(beside=[strange]) as issuer:
+        assert _tokens(issuer).verify(issuer.token()).subject == "alice"
+
+
+@pytest.mark.parametrize("raw", [b"no http at all\r\n\r\n", b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n{", b"\x00"])
+def test_an_issuer_that_speaks_no_http_refuses_the_token(raw: bytes) -> None:
+    with RealIssuer(raw=raw) as issuer, pytest.raises(TokenRefused, match="cannot be had"):
+        _tokens(issuer).verify(issuer.token())
+
+
+def test_a_key_that_the_issuer_takes_back_ends_here_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gateway.issuer.KEEP_S", 0.05)
+    with RealIssuer() as issuer:
+        tokens, stolen = _tokens(issuer), issuer.keys[0]
+        assert tokens.verify(issuer.token()).subject == "alice"
+        issuer.keys = [RSAKey.generate_key(2048, parameters={"kid": "second"})]
+
+        def refused() -> bool:
+            try:
+                tokens.verify(issuer.token(sub="mallory", key=stolen))
+            except TokenRefused:
+                return True
+            return False
+
+        wait_until(refused, 10, "the end of a key that was taken back")
+        assert tokens.verify(issuer.token(sub="bob")).subject == "bob"

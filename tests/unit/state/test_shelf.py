@@ -1,12 +1,17 @@
 """What lies on a shelf is found by the next one in the seat, until its window is over."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+
+import pytest
 
 from app.gateway.caller import Quota
 from app.gateway.reserves import Reserve, Supply
 from app.state.base import Grant
+from app.state.ledger import Ledger
 from app.state.memory import MemoryState
+from app.state.roster import Roster
 from app.state.shelf import PLACES, Shelf, Stock
 
 A, B = hash(("key:a", 1)), hash(("key:b", 1))
@@ -27,6 +32,14 @@ def test_a_window_that_is_over_is_nothing(tmp_path: Path) -> None:
     place = Shelf(tmp_path / "reserves-0").place(A)
     place.keep(Stock(7, 93, 93, monotonic() - 1))
     assert place.find() is None
+
+
+@pytest.mark.parametrize("make", [Shelf, Ledger, Roster])
+def test_what_processes_share_is_there_before_they_write_to_it(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """A file system that is full would end them otherwise."""
+    file = tmp_path / "shared"
+    assert make(file)
+    assert file.stat().st_blocks * 512 >= file.stat().st_size > 0
 
 
 def test_two_for_one_place(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """The numbers of one process, what bounds them, and what an observation costs."""
 
+import resource
 import timeit
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
@@ -10,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.telemetry.graveyard import bury
 from app.telemetry.metrics import NO_FACTS, Facts
+from app.telemetry.numbers import Numbers
 from app.telemetry.prometheus import BOUNDS, MAX_SERIES, Prometheus
 
 FACTS = Facts("churn", "v2", 3, "miss")
@@ -129,6 +134,44 @@ def test_the_dead_are_added_up_and_their_files_go(tmp_path: Path) -> None:
         bury(tmp_path, pid)
     assert {path.name for path in tmp_path.glob("*.db")} == {"counter_0.db"}
     assert _counted(tmp_path / "counter_0.db") == {key: 7.0}
+
+
+@contextmanager
+def _without_room(path: Path) -> Iterator[None]:
+    """No file may grow beyond what this one has."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_numbers_have_room_before_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "counter_11.db"
+    numbers: Any = Numbers(str(path))
+    for count in range(600):
+        numbers.write_value(f"{count:0100}", float(count), 0.0)
+        assert path.stat().st_blocks * 512 >= path.stat().st_size
+    assert path.stat().st_size > 1 << 16
+    with _without_room(path), pytest.raises(OSError, match="File too large"):
+        numbers.make_room(*map(str, range(20_000)))
+    numbers.write_value("more", 5.0, 0.0)
+    assert _counted(path)["more"] == 5.0
+    numbers.close()
+
+
+def test_the_dead_stay_where_there_is_no_room_to_add_them_up(tmp_path: Path) -> None:
+    for pid in (0, 11):
+        file: Any = Numbers(str(tmp_path / f"counter_{pid}.db"))
+        for count in range(400):
+            file.write_value(f"{pid}-{count:0100}", 1.0, 0.0)
+        file.close()
+    with _without_room(tmp_path / "counter_0.db"):
+        bury(tmp_path, 11)
+    assert len(_counted(tmp_path / "counter_0.db")) == len(_counted(tmp_path / "counter_11.db")) == 400
+    bury(tmp_path, 11)
+    assert len(_counted(tmp_path / "counter_0.db")) == 800
 
 
 def test_a_worker_killed_while_it_made_its_file_is_buried_too(tmp_path: Path) -> None:
