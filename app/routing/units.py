@@ -36,9 +36,13 @@ class Side:
     groups: float = inf
 
     def counted(self, effect: float) -> float:
-        """How many requests count as one, over all: those without a unit are independent."""
-        share = min(1.0, self.grouped / self.n) if self.n else 0.0
-        return 1 + share * (effect - 1)
+        """How many requests count as one, over all: those without a unit are independent.
+
+        Of a store that forgot, workers give back what they counted by group: an effect of more requests than there are.
+        """
+        if not self.n or not self.grouped:
+            return 1.0
+        return 1 + min(self.grouped / self.n, self.n / self.grouped) * (effect - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,16 @@ def test_requests_without_a_unit_are_independent() -> None:
     assert 1 < alone(spread(half, "p")) < half.groups[0].ok
 
 
+def test_groups_of_more_requests_than_are_known_count_in_proportion() -> None:
+    """A store forgot the requests, and workers gave back the groups."""
+    whole, _ = rollout(3, 100, share=0)
+    half = replace(
+        whole, ok=whole.ok / 2, predictions={"p": {name: n / 2 for name, n in whole.predictions["p"].items()}}
+    )
+    known = alone(spread(whole, "p"))
+    assert alone(spread(half, "p")) == pytest.approx((1 + known) / 2)
+
+
 tables = st.lists(st.dictionaries(st.sampled_from(["0", "3", "19"]), st.integers(0, 50).map(float)), max_size=GROUPS)
 
 
