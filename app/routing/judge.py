@@ -23,6 +23,9 @@ DOUBT = 0.01
 FEW_ERRORS = 5
 """So many errors are looked at before there are enough samples for anything else."""
 
+_ENOUGH_ERRORS = 20
+"""So many are never waited out where most requests fail: what is unclear about their units costs less than they do."""
+
 _CHANCE = 2.5
 """How far samples of one distribution lie apart by chance, in standard errors: what fails is further apart.
 
@@ -103,11 +106,21 @@ def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
         f" (stable: {stable.errors:.0f} of {stable.requests:.0f})"
     )
     alone = stable.requests == 0 and canary.errors * 2 > canary.requests
-    if canary.errors >= FEW_ERRORS * known.canary and (alone or p < _strict(wanted.alpha, canary.requests)):
+    clear = canary.errors >= FEW_ERRORS * known.canary and (alone or p < _strict(wanted.alpha, canary.requests))
+    if clear or _hopeless(stable, canary):
         return Finding("fail", told, numbers, known)
     if canary.errors * 2 > canary.requests:
         return Finding("hold", f"{told}; no worse, and nothing to promote", numbers, known)
     return _weighed(p, 0.0, told, numbers, known)
+
+
+def _hopeless(stable: Arm, canary: Arm) -> bool:
+    """Most of its requests fail and others do not: should that be one unit's doing, it is still better off without."""
+    return (
+        canary.errors >= _ENOUGH_ERRORS
+        and canary.errors * 2 > canary.requests
+        and stable.errors * 10 <= stable.requests
+    )
 
 
 def _latency(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:

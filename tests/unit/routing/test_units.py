@@ -99,6 +99,16 @@ def test_failures_of_many_units_fail_a_canary_those_of_one_do_not() -> None:
     assert failures(lambda number: 0 if number < 30 else number % 100).decision == "hold"
 
 
+def test_a_canary_that_fails_nearly_always_is_not_kept_for_want_of_units() -> None:
+    quiet = counted(np.arange(600) % 100, np.zeros(600, int), np.zeros(600, bool))
+
+    def of_one(failing: int, fine: int) -> Verdict:
+        n = failing + fine
+        return judge(quiet, counted(np.zeros(n, int), np.zeros(n, int), np.arange(n) < failing), WANTED)
+
+    assert [of_one(*it).decision for it in ((19, 0), (20, 0), (20, 20), (21, 20))] == ["hold", "fail", "hold", "fail"]
+
+
 def test_of_a_single_unit_nothing_is_known() -> None:
     alike = counted(np.zeros(300, int), np.full(300, 4), np.zeros(300, bool))
     assert effects_of(spread(rollout(1, 500)[0], "p"), spread(alike, "p")).canary == 300
