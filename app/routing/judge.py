@@ -94,7 +94,7 @@ def _samples(stable: Arm, canary: Arm, wanted: Thresholds, effects: Sequence[Eff
 
 def _told(name: str, requests: float, counted: float) -> str:
     told = f"{requests:.0f} requests of {name}"
-    return told if counted > requests * _AS_GOOD else f"{told} (of so few units that they count as {counted:.0f})"
+    return told if counted >= requests * _AS_GOOD else f"{told} (of so few units that they count as {counted:.0f})"
 
 
 def _errors(stable: Arm, canary: Arm, wanted: Thresholds) -> Finding:
