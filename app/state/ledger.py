@@ -88,8 +88,6 @@ class Lines:
 
     def due(self, stands: Callable[[], bool]) -> bool:
         """Whether a line is to be written for the request of this thread."""
-        if passage.current() is None:
-            return True
         if self._done.settled() or (self._begun.settled() and stands()):
             self._done.note()
             return False

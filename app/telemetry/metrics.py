@@ -45,9 +45,8 @@ class Facts(NamedTuple):
     variant: str | None = None
 
     @classmethod
-    def of(cls, prediction: Prediction) -> "Facts":
+    def of(cls, it: Prediction) -> "Facts":
         """Everything, of one that was given."""
-        it = prediction
         return cls(it.model, it.version, it.rows, it.source, it.reason, it.variant)
 
 

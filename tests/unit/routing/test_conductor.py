@@ -8,7 +8,7 @@ import pytest
 from app.routing.conductor import Conductor
 from app.routing.desk import TrafficDesk
 from app.routing.evidence import group_table, table
-from app.routing.plan import Plan
+from app.routing.plan import Plan, Traffic
 from app.routing.rollout import Rollout, Thresholds
 from app.routing.router import KIND, Router
 from app.state.base import StateUnavailable
@@ -23,6 +23,12 @@ def court(folder: Path, served: str | None = "digest") -> tuple[MemoryState, Tra
     router = Router(state, logger("tests"))
     desk = TrafficDesk(state, router, lambda *_, **__: None)
     return state, desk, Conductor(state, router, desk, lambda *_: served, logger("tests"))
+
+
+def written(desk: TrafficDesk, model: str = "m") -> Traffic:
+    held = desk.held(model)
+    assert held is not None
+    return held
 
 
 @pytest.mark.parametrize(
@@ -71,8 +77,7 @@ def test_a_document_that_cannot_be_read_holds_up_no_other_model(tmp_path: Path, 
         state.add(table(model, started.generation), {"v1|ok": 50.0, "v2|errors": 50.0})
     assert state.swap(KIND, "a", 1, junk)
     conductor.judge_all()
-    held = desk.held("b")
-    assert held is not None
+    held = written(desk, "b")
     assert held.plan.weights == {"v1": 10_000}
     with pytest.raises(StateUnavailable, match="delete it there"):
         desk.set_plan("a", "v1", held.plan, None)
@@ -112,8 +117,7 @@ def test_only_the_file_that_was_judged_is_promoted(tmp_path: Path, served: str |
     started = desk.start("m", "v1", ROLLOUT)
     state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|ok": 50.0})
     conductor.judge_all()
-    held = desk.held("m")
-    assert held is not None
+    held = written(desk)
     assert held.rollout is not None
     assert (held.rollout.state, held.banned) == (outcome, {})
 
@@ -124,9 +128,7 @@ def test_a_canary_that_fails_is_taken_back_though_the_judge_serves_it_not(tmp_pa
     started = desk.start("m", "v1", ROLLOUT)
     state.add(table("m", started.generation), {"v1|ok": 50.0, "v2|errors": 50.0})
     conductor.judge_all()
-    held = desk.held("m")
-    assert held is not None
-    assert held.plan.weights == {"v1": 10_000}
+    assert written(desk).plan.weights == {"v1": 10_000}
 
 
 @pytest.mark.parametrize("set_by", [-3600.0, 3600.0])
